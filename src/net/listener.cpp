@@ -1,0 +1,94 @@
+#include "ringmaster/net/listener.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <sys/socket.h>
+
+namespace ringmaster::net {
+namespace {
+
+/// Then others get their turn, even where connections pour in.
+constexpr int kAcceptsPerTurn = 64;
+constexpr std::chrono::milliseconds kRetryAfter{100};
+
+}  // namespace
+
+Listener::Listener(runtime::Reactor& reactor, Log& log, OnAccept on_accept)
+    : reactor_(reactor),
+      log_(log),
+      on_accept_(std::move(on_accept)),
+      acceptor_(reactor.context()),
+      retry_(runtime::Callback::of<&Listener::resume>(*this)) {}
+
+Result<void> Listener::listen(const Endpoint& endpoint, int backlog) {
+    boost::system::error_code error;
+    const auto failed = [&](const char* step) {
+        return Error{ErrorCode::unavailable, "can't listen on " + to_string(endpoint) + ": " +
+                                                 step + ": " + error.message()};
+    };
+    if (acceptor_.open(endpoint.protocol(), error); error) return failed("socket");
+    // Without it a restart would have to wait for the old connections' TIME_WAIT to end.
+    acceptor_.set_option(Acceptor::reuse_address(true), error);
+    if (error) return failed("SO_REUSEADDR");
+    if (acceptor_.bind(endpoint, error); error) return failed("bind");
+    if (acceptor_.listen(backlog, error); error) return failed("listen");
+    if (acceptor_.native_non_blocking(true, error); error) return failed("O_NONBLOCK");
+    wait();
+    return {};
+}
+
+Endpoint Listener::local_endpoint() const {
+    return acceptor_.local_endpoint();
+}
+int Listener::family() const {
+    return acceptor_.local_endpoint().data()->sa_family;
+}
+
+void Listener::resume() {
+    paused_ = false;
+    wait();
+}
+
+void Listener::close() noexcept {
+    retry_.cancel();
+    boost::system::error_code ignored;  // the descriptor is released in any case
+    acceptor_.close(ignored);
+}
+
+void Listener::wait() {
+    if (waiting_ || paused_ || !acceptor_.is_open()) return;
+    waiting_ = true;
+    acceptor_.async_wait(Acceptor::wait_read, [this](const boost::system::error_code& error) {
+        if (error) return;  // closed, perhaps together with this object
+        waiting_ = false;
+        reactor_.enter([this] { accept_ready(); });
+    });
+}
+
+void Listener::accept_ready() {
+    for (int i = 0; i < kAcceptsPerTurn && !paused_ && acceptor_.is_open(); ++i) {
+        const int fd =
+            ::accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            told_exhausted_ = false;
+            on_accept_(fd);
+            continue;
+        }
+        if (errno == EAGAIN || errno == EWOULDBLOCK) break;
+        // The client gave up between its handshake and our accept: next one, please. Linux passes
+        // other network errors of the new socket on in the same way (accept(2)).
+        if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM) continue;
+        if (!told_exhausted_) {
+            told_exhausted_ = true;
+            log_.warning(std::string("can't accept connections for now: ") + std::strerror(errno) +
+                         "; those that are open are served on");
+        }
+        paused_ = true;
+        reactor_.scheduler().timers().schedule(retry_, reactor_.scheduler().now() + kRetryAfter);
+        return;
+    }
+    wait();
+}
+
+}  // namespace ringmaster::net

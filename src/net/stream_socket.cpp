@@ -1,0 +1,48 @@
+#include "ringmaster/net/stream_socket.hpp"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+namespace ringmaster::net {
+namespace {
+
+IoResult from_system(ssize_t moved) noexcept {
+    if (moved > 0) return {IoResult::Status::moved, static_cast<std::size_t>(moved)};
+    if (moved == 0) return {IoResult::Status::end};
+    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) {
+        return {IoResult::Status::would_block};
+    }
+    return {IoResult::Status::failed};
+}
+
+}  // namespace
+
+StreamSocket::StreamSocket(runtime::Reactor& reactor, int family, int fd)
+    : reactor_(reactor), socket_(reactor.context(), Protocol(family, 0), fd) {
+    socket_.native_non_blocking(true);
+    if (family == AF_INET || family == AF_INET6) {
+        const int on = 1;
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    }
+}
+
+IoResult StreamSocket::read_some(std::span<char> buffer) noexcept {
+    return from_system(::recv(socket_.native_handle(), buffer.data(), buffer.size(), 0));
+}
+
+IoResult StreamSocket::write_some(std::string_view bytes) noexcept {
+    return from_system(::send(socket_.native_handle(), bytes.data(), bytes.size(), MSG_NOSIGNAL));
+}
+
+void StreamSocket::shutdown_write() noexcept {
+    boost::system::error_code ignored;  // a peer that is gone already needs no telling
+    socket_.shutdown(Socket::shutdown_send, ignored);
+}
+
+void StreamSocket::close() noexcept {
+    boost::system::error_code ignored;  // the descriptor is released even where close() complains
+    socket_.close(ignored);
+}
+
+}  // namespace ringmaster::net

@@ -1,0 +1,45 @@
+#include "ringmaster/runtime/reactor.hpp"
+
+namespace ringmaster::runtime {
+
+// Concurrency hint 1: one thread runs the loop; others may only post.
+Reactor::Reactor(Clock& clock, ErrorReporter& errors, SchedulerLimits limits)
+    : context_(1), scheduler_(clock, errors, limits), timer_(context_) {}
+
+void Reactor::run() {
+    const auto stay = boost::asio::make_work_guard(context_);
+    context_.run();
+}
+
+// A turn is posted behind the events that the kernel has reported in the same batch, so that what
+// all of them ask for is done together; and it is posted only where something waits for it: a
+// request that never suspends costs no turn.
+void Reactor::arrange_next_turn() noexcept {
+    if (turn_posted_) return;
+    const auto next = scheduler_.timers().next_expiry();
+    if (scheduler_.has_ready() || (next && *next <= scheduler_.now())) {
+        turn_posted_ = true;
+        boost::asio::post(context_, [this] { run_turn(); });
+    } else if (next && *next < timer_expiry_) {
+        arm_timer(*next);
+    }
+}
+
+void Reactor::run_turn() noexcept {
+    turn_posted_ = false;
+    enter([this] { scheduler_.turn(); });
+}
+
+// Only ever moved to an earlier time: one that fires too early finds nothing to do and is set
+// anew, which is far rarer than timers that are cancelled.
+void Reactor::arm_timer(SteadyTime when) {
+    timer_expiry_ = when;
+    timer_.expires_after(when - scheduler_.now());
+    timer_.async_wait([this](const boost::system::error_code& error) {
+        if (error) return;  // moved to an earlier time
+        timer_expiry_ = SteadyTime::max();
+        enter([] {});
+    });
+}
+
+}  // namespace ringmaster::runtime

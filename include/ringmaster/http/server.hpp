@@ -1,0 +1,82 @@
+#pragma once
+
+#include "ringmaster/base/log.hpp"
+#include "ringmaster/base/result.hpp"
+#include "ringmaster/http/request.hpp"
+#include "ringmaster/http/request_parser.hpp"
+#include "ringmaster/http/response.hpp"
+#include "ringmaster/net/endpoint.hpp"
+#include "ringmaster/runtime/reactor.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+namespace ringmaster::http {
+
+/// Every bound of the server. A request has also RequestLimits, and there are never more requests
+/// in flight than the scheduler has fibers: the next one is answered 503 with Retry-After.
+struct ServerLimits {
+    RequestLimits request{};
+    int backlog = 1024;                      ///< connections that wait in the kernel to be accepted
+    std::size_t max_connections = 15000;     ///< above it, they wait in the backlog
+    std::size_t pipeline_depth = 64;         ///< requests of one connection at one time
+    std::size_t max_requests_per_turn = 32;  ///< of one connection; then others get their turn
+    /// Unsent bytes of one connection, above which no more of its requests are read.
+    std::size_t output_high_water_bytes = 256 * 1024;
+    std::chrono::milliseconds header_timeout{10'000};  ///< first byte to end of head; 408
+    std::chrono::milliseconds body_timeout{30'000};    ///< end of head to end of body; 408
+    std::chrono::milliseconds idle_timeout{75'000};    ///< between requests; closed
+    std::chrono::milliseconds write_timeout{30'000};   ///< client takes no byte; closed
+    std::chrono::milliseconds request_timeout{2'000};  ///< the deadline a handler's fiber gets
+};
+
+/// Live figures, since the start unless said otherwise.
+struct ServerStats {
+    std::size_t connections = 0;  ///< now
+    std::uint64_t accepted = 0;
+    std::uint64_t requests = 0;
+    std::uint64_t shed = 0;  ///< answered 503 because every fiber was in use
+};
+
+/// Answers one request. Runs in a fiber of its own and may suspend. What it throws is reported, and
+/// the client gets 500 `InternalServiceError` with the handle.
+using RequestHandler = std::function<void(const Request&, Response&)>;
+
+/// An HTTP/1.1 server (RFC 9110, RFC 9112) on one reactor. Requests of one connection run side by
+/// side, each in its own fiber, and are answered in the order in which they came; answers that are
+/// ready together leave in one write. A connection between requests holds no stack and no buffer.
+class Server {
+  public:
+    /// What is passed must outlive the server.
+    Server(runtime::Reactor& reactor, RequestHandler handler, ServerLimits limits,
+           ErrorReporter& errors, Log& log);
+    /// Closes what drain() has not. The reactor must not run again afterwards, unless drain() said
+    /// that nothing was left.
+    ~Server();
+    Server(const Server&) = delete;
+    Server& operator=(const Server&) = delete;
+
+    /// Begins to accept. May be called for several endpoints.
+    Result<void> listen(const net::Endpoint& endpoint);
+    /// Of the endpoint given to the i-th call of listen(), with the port that the kernel chose.
+    net::Endpoint local_endpoint(std::size_t i = 0) const;
+    /// Serves a connection that someone else has accepted. Takes over `fd`.
+    void serve(int family, int fd);
+
+    /// Suspends. Closes the listening sockets and the idle connections, answers the requests in
+    /// flight with `Connection: close`, and returns when the last connection has gone; false where
+    /// `deadline` passed first.
+    bool drain(Deadline deadline);
+    bool draining() const noexcept;
+
+    const ServerStats& stats() const noexcept;
+
+  private:
+    class Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ringmaster::http

@@ -1,0 +1,43 @@
+#include "ringmaster/api/api_error.hpp"
+
+#include "ringmaster/http/router.hpp"
+
+namespace ringmaster::api {
+
+std::string_view to_string(ErrorClass error_class) noexcept {
+    switch (error_class) {
+        case ErrorClass::malformed_json: return "MalformedJson";
+        case ErrorClass::invalid_input: return "InvalidInput";
+        case ErrorClass::invalid_key: return "InvalidKey";
+        case ErrorClass::not_found: return "NotFound";
+        case ErrorClass::unsupported_media_type: return "UnsupportedMediaType";
+        case ErrorClass::pool_exhausted: return "PoolExhausted";
+        case ErrorClass::service_unavailable: return "ServiceUnavailable";
+        case ErrorClass::internal_service_error: return "InternalServiceError";
+    }
+    return "InternalServiceError";
+}
+
+int http_status(ErrorClass error_class) noexcept {
+    switch (error_class) {
+        case ErrorClass::malformed_json: return 400;
+        case ErrorClass::invalid_input: return 400;
+        case ErrorClass::invalid_key: return 403;
+        case ErrorClass::not_found: return 404;
+        case ErrorClass::unsupported_media_type: return 415;
+        case ErrorClass::pool_exhausted: return 503;
+        case ErrorClass::service_unavailable: return 503;
+        case ErrorClass::internal_service_error: return 500;
+    }
+    return 500;
+}
+
+void set_error(http::Response& response, const ApiError& error) {
+    http::set_error(response, http_status(error.error_class), to_string(error.error_class),
+                    error.message);
+    if (error.error_class == ErrorClass::service_unavailable) {
+        response.add_header("Retry-After", "1");
+    }
+}
+
+}  // namespace ringmaster::api

@@ -1,0 +1,115 @@
+#include "ringmaster/api/content_negotiation.hpp"
+
+#include <algorithm>
+
+namespace ringmaster::api {
+
+namespace {
+
+char to_lower(char c) noexcept {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+}
+
+bool equals_ignoring_case(std::string_view a, std::string_view b) noexcept {
+    return std::ranges::equal(a, b, {}, to_lower, to_lower);
+}
+
+std::string_view trim(std::string_view text) noexcept {
+    const std::size_t begin = std::min(text.find_first_not_of(" \t"), text.size());
+    return text.substr(begin, text.find_last_not_of(" \t") + 1 - begin);
+}
+
+/// Takes the part up to `separator`, or all, from the front of `rest`.
+std::string_view take_part(std::string_view& rest, char separator) noexcept {
+    const std::size_t end = std::min(rest.find(separator), rest.size());
+    const std::string_view part = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    return trim(part);
+}
+
+/// "0.25" as 250 (RFC 9110, 12.4.2). What is not a weight is taken for 1.
+int thousandths(std::string_view weight) noexcept {
+    if (weight.empty() || weight.front() != '0') return 1000;
+    if (weight.size() > 1 && weight[1] != '.') return 1000;
+    int value = 0;
+    int place = 100;
+    for (const char c : weight.substr(std::min<std::size_t>(weight.size(), 2))) {
+        if (c < '0' || c > '9') return 1000;
+        value += (c - '0') * place;
+        place /= 10;
+    }
+    return value;
+}
+
+/// What is said of one media type: by the most specific range that it falls into.
+class Preference {
+  public:
+    Preference(std::string_view type, std::string_view subtype) noexcept
+        : type_(type), subtype_(subtype) {}
+
+    void see(std::string_view type, std::string_view subtype, int weight) noexcept {
+        const bool same_type = equals_ignoring_case(type, type_);
+        const bool same_subtype = equals_ignoring_case(subtype, subtype_);
+        int precision = 0;
+        if (same_type && same_subtype) precision = 3;
+        if (same_type && subtype == "*") precision = 2;
+        if (type == "*" && subtype == "*") precision = 1;
+        if (precision <= precision_) return;
+        precision_ = precision;
+        weight_ = weight;
+    }
+    int weight() const noexcept { return weight_; }
+
+  private:
+    std::string_view type_;
+    std::string_view subtype_;
+    int precision_ = 0;
+    int weight_ = 0;
+};
+
+}  // namespace
+
+bool prefers_plain_text(const http::Request& request) {
+    Preference plain("text", "plain");
+    Preference json("application", "json");
+    request.for_each_header([&](std::string_view name, std::string_view ranges) {
+        if (!equals_ignoring_case(name, "Accept")) return;
+        while (!ranges.empty()) {
+            std::string_view parameters = take_part(ranges, ',');
+            std::string_view subtype = take_part(parameters, ';');
+            const std::string_view type = take_part(subtype, '/');
+            int weight = 1000;
+            while (!parameters.empty()) {
+                std::string_view value = take_part(parameters, ';');
+                if (equals_ignoring_case(take_part(value, '='), "q")) weight = thousandths(value);
+            }
+            plain.see(type, subtype, weight);
+            json.see(type, subtype, weight);
+        }
+    });
+    return plain.weight() > json.weight();
+}
+
+std::optional<std::string> why_not_json(const http::Request& request) {
+    if (const auto coding = request.header("Content-Encoding")) {
+        if (!coding->empty() && !equals_ignoring_case(*coding, "identity")) {
+            return "the content is encoded; send it without Content-Encoding";
+        }
+    }
+    const auto content_type = request.header("Content-Type");
+    if (!content_type) return std::nullopt;
+    std::string_view rest = *content_type;
+    const std::string_view type = take_part(rest, ';');
+    constexpr std::string_view kSuffix = "+json";
+    const bool has_suffix =
+        type.size() > kSuffix.size() &&
+        equals_ignoring_case(type.substr(type.size() - kSuffix.size()), kSuffix);
+    if (type.empty() || has_suffix || equals_ignoring_case(type, "application/json") ||
+        equals_ignoring_case(type, "text/json")) {
+        return std::nullopt;
+    }
+    return "the content is declared to be something else than JSON; send it with "
+           "'Content-Type: application/json'";
+}
+
+}  // namespace ringmaster::api

@@ -1,0 +1,153 @@
+#include "ringmaster/http/router.hpp"
+
+#include "ringmaster/http/query.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <stdexcept>
+#include <utility>
+
+namespace ringmaster::http {
+
+namespace {
+
+constexpr std::size_t index(Method method) noexcept {
+    return static_cast<std::size_t>(method);
+}
+
+/// Takes the first segment off a path: of "/a/b" it returns "a" and leaves "/b".
+std::string_view take_segment(std::string_view& path) noexcept {
+    path.remove_prefix(1);
+    const std::string_view segment = path.substr(0, path.find('/'));
+    path.remove_prefix(segment.size());
+    return segment;
+}
+
+template <class MethodSet>
+void answer_with_allow(Response& response, const MethodSet& methods) {
+    std::string allow;
+    for (std::size_t i = 0; i < methods.size(); ++i) {
+        if (!methods[i]) continue;
+        if (!allow.empty()) allow += ", ";
+        allow += to_string(static_cast<Method>(i));
+    }
+    response.add_header("Allow", allow);
+}
+
+}  // namespace
+
+void Router::add(Method method, std::string_view pattern, Handler handler) {
+    const auto refuse = [&](const char* why) {
+        throw std::invalid_argument("route " + std::string(pattern) + ": " + why);
+    };
+    if (method == Method::other || !handler) refuse("no method or no handler");
+    if (!pattern.starts_with('/')) refuse("does not begin with a slash");
+
+    Node* node = &root_;
+    std::string_view rest = pattern;
+    while (!rest.empty()) {
+        const std::string_view segment = take_segment(rest);
+        if (segment.empty() && pattern != "/") refuse("an empty segment");
+        if (segment.starts_with('{')) {
+            if (segment.size() < 3 || segment.find_first_of("{}", 1) != segment.size() - 1) {
+                refuse("malformed placeholder");
+            }
+            if (!node->placeholder) node->placeholder = std::make_unique<Node>();
+            node = node->placeholder.get();
+            continue;
+        }
+        if (segment.find_first_of("{}") != segment.npos) refuse("a brace within a segment");
+        std::vector<Node>& literals = node->literals;
+        auto next = std::find_if(literals.begin(), literals.end(),
+                                 [&](const Node& n) { return n.literal == segment; });
+        if (next == literals.end()) {
+            next = literals.insert(next, Node());
+            next->literal = segment;
+        }
+        node = &*next;
+    }
+    if (!node->handlers) node->handlers = std::make_unique<Handlers>();
+    Handler& place = (*node->handlers)[index(method)];
+    if (place) refuse("added before");
+    place = std::move(handler);
+    for (std::size_t i = 0; i < kMethods; ++i) known_[i] |= methods_of(*node->handlers)[i];
+}
+
+/// The handlers of the pattern that `rest`, the path from `node` on, fits. Its percent-encoding is
+/// known to be sound.
+const Router::Handlers* Router::find(const Node& node, std::string_view rest,
+                                     PathParameters& parameters) {
+    if (rest.empty()) return node.handlers.get();
+    std::string_view segment = take_segment(rest);
+    std::string decoded;
+    if (segment.find('%') != segment.npos) {
+        const bool sound = percent_decode(segment, false, decoded).ok();
+        assert(sound);
+        (void)sound;
+        segment = decoded;
+    }
+    for (const Node& next : node.literals) {
+        if (next.literal != segment) continue;
+        if (const Handlers* found = find(next, rest, parameters)) return found;
+    }
+    if (!node.placeholder || segment.empty()) return nullptr;
+    parameters.emplace_back(segment);
+    if (const Handlers* found = find(*node.placeholder, rest, parameters)) return found;
+    parameters.pop_back();
+    return nullptr;
+}
+
+Router::MethodSet Router::methods_of(const Handlers& handlers) noexcept {
+    MethodSet methods{};
+    for (std::size_t i = 0; i < kMethods; ++i) methods[i] = handlers[i] != nullptr;
+    methods[index(Method::head)] |= methods[index(Method::get)];
+    methods[index(Method::options)] = true;
+    return methods;
+}
+
+void Router::handle(const Request& request, Response& response) const {
+    const Method method = request.method();
+    const std::string_view path = request.path();
+    if (method == Method::options && path == "*") {
+        response.status = 204;
+        return answer_with_allow(response, known_);
+    }
+    if (method == Method::other || !(known_[index(method)] || method == Method::options)) {
+        return set_error(response, 501, "NotImplemented", "no resource has this method");
+    }
+    if (path.find('%') != path.npos) {
+        std::string decoded;
+        const auto sound = percent_decode(path, false, decoded);
+        if (!sound) {
+            return set_error(response, 400, "InvalidInput",
+                             "in the path: " + sound.error().message);
+        }
+    }
+    PathParameters parameters;
+    const Handlers* const handlers =
+        path.starts_with('/') ? find(root_, path, parameters) : nullptr;
+    if (!handlers) return set_error(response, 404, "NotFound", "no resource has this path");
+
+    const Handler* handler = &(*handlers)[index(method)];
+    if (!*handler && method == Method::head) handler = &(*handlers)[index(Method::get)];
+    if (*handler) return (*handler)(request, parameters, response);
+
+    response.status = 204;
+    if (method != Method::options) {
+        set_error(response, 405, "MethodNotAllowed", "this resource does not have this method");
+    }
+    answer_with_allow(response, methods_of(*handlers));
+}
+
+void set_error(Response& response, int status, std::string_view error_class,
+               std::string_view message) {
+    response.status = status;
+    response.content_type = "application/json";
+    response.body = "{\"error_class\":";
+    append_json_string(response.body, error_class);
+    response.body += ",\"message\":";
+    append_json_string(response.body, message);
+    response.body += '}';
+}
+
+}  // namespace ringmaster::http

@@ -1,0 +1,136 @@
+#pragma once
+
+#include "ringmaster/base/log.hpp"
+#include "ringmaster/base/result.hpp"
+#include "ringmaster/ringpool/pool_definition.hpp"
+#include "ringmaster/ringpool/session_hash.hpp"
+#include "ringmaster/ringpool/store.hpp"
+#include "ringmaster/runtime/helper_thread.hpp"
+#include "ringmaster/runtime/reactor.hpp"
+#include "ringmaster/runtime/sync.hpp"
+#include "ringmaster/store/data_directory.hpp"
+#include "ringmaster/store/disk.hpp"
+#include "ringmaster/store/hold_clock.hpp"
+#include "ringmaster/store/holdings.hpp"
+#include "ringmaster/store/journal_writer.hpp"
+#include "ringmaster/store/segment_supply.hpp"
+#include "ringmaster/store/snapshot.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace ringmaster::store {
+
+struct EmbeddedStoreOptions {
+    std::filesystem::path directory;
+    Fsync fsync = Fsync::everysec;
+    std::uint32_t segment_bytes = 64u << 20;          ///< 4 KiB to 1 GiB
+    std::uint64_t snapshot_after_bytes = 256u << 20;  ///< of journal
+    std::chrono::hours history = std::chrono::days(90);
+};
+
+/// This process's pools, in memory and journaled: what is acknowledged is in the journal first.
+///
+/// While the journal can't be written, every allocation is answered with the overflow number at
+/// once, and memory stays as it is; the store keeps trying, and service resumes by itself behind a
+/// fresh snapshot.
+///
+/// Belongs to one reactor. Has fibers of its own as soon as that runs; then close() must have
+/// returned before destruction.
+class EmbeddedStore final : public ringpool::Store {
+  public:
+    /// Recovers what is in the directory, or begins a new one. Blocks; to be called before the
+    /// reactor runs. The references must outlive the store. Fails with ErrorCode::damaged where the
+    /// files are, with file and offset; ErrorCode::unavailable where the disk fails or another
+    /// process has the directory; ErrorCode::invalid for wrong options, or a number in two pools.
+    static Result<std::unique_ptr<EmbeddedStore>> open(runtime::Reactor& reactor,
+                                                       const ringpool::Catalog& catalog,
+                                                       const std::vector<PoolNumbers>& numbers,
+                                                       EmbeddedStoreOptions options, Log& log);
+    /// The same on another disk and at another time since boot: for tests.
+    static Result<std::unique_ptr<EmbeddedStore>> open(runtime::Reactor& reactor,
+                                                       const ringpool::Catalog& catalog,
+                                                       const std::vector<PoolNumbers>& numbers,
+                                                       EmbeddedStoreOptions options, Log& log,
+                                                       Disk& disk, const BootTime& boot);
+    ~EmbeddedStore() override;
+
+    void allocate(std::span<const ringpool::AllocationRequest> requests,
+                  std::span<ringpool::Allocation> answers, Deadline deadline) override;
+    Result<void> release(ringpool::PoolIndex pool, ringpool::PhoneNumber number,
+                         const ringpool::Session& session, Deadline deadline) override;
+    Result<void> ready() const override;
+
+    /// Suspends. Lets nobody in any more, waits for those inside, takes a snapshot and leaves the
+    /// journal sealed. Where the disk fails, the log says so, and the next start replays the
+    /// journal.
+    void close();
+
+    /// Who has what.
+    const ringpool::RingPool& pool(ringpool::PoolIndex index) const noexcept {
+        return holdings_.pool(index);
+    }
+    /// The store's time in this turn.
+    WallTime hold_now() const noexcept { return clock_.at(reactor_.scheduler().now()); }
+
+  private:
+    struct Parts;
+    EmbeddedStore(runtime::Reactor& reactor, const ringpool::Catalog& catalog,
+                  EmbeddedStoreOptions options, Log& log, Disk& disk, Parts parts);
+
+    void start();
+    void run_part(const char* name, void (EmbeddedStore::*part)());
+    void sync_journal() { journal_.run(); }
+    void supply_segments() { supply_.run(); }
+    void keep();
+    void keep_for_the_last_time();
+
+    std::size_t chunk_of(std::span<const ringpool::AllocationRequest> requests,
+                         std::size_t& bytes) const noexcept;
+    bool allocate_chunk(std::span<const ringpool::AllocationRequest> requests,
+                        std::span<ringpool::Allocation> answers);
+    void record(const ringpool::AllocationRequest& request, const ringpool::SessionHash& session,
+                ringpool::RingPool::Decision decision);
+    void refuse(std::span<const ringpool::AllocationRequest> requests,
+                std::span<ringpool::Allocation> answers) const noexcept;
+
+    bool snapshot_due() const noexcept { return journal_.appended_bytes() >= snapshot_at_; }
+    void wake_keeper() noexcept { keeper_work_.notify_all(); }
+    Result<void> take_snapshot(bool repairing);
+    void take_due_snapshot();
+    Result<void> remove_old_files();
+    void repair();
+    void forget_lost_records();
+    bool pause(std::chrono::milliseconds delay);
+
+    runtime::Reactor& reactor_;
+    const ringpool::Catalog& catalog_;
+    const EmbeddedStoreOptions options_;
+    Log& log_;
+    Disk& disk_;
+    DataDirectory directory_;
+    HoldClock clock_;
+    Holdings holdings_;
+    ringpool::SessionHasher hasher_;
+    std::vector<ringpool::SessionHash> sessions_;  ///< of the chunk in work
+
+    runtime::HelperThread sync_helper_;
+    runtime::HelperThread file_helper_;
+    SegmentSupply supply_;
+    JournalWriter journal_;
+    Snapshotter snapshotter_;
+    std::uint64_t snapshot_at_;        ///< the next one is due when this much was appended
+    JournalPosition aged_before_ = 0;  ///< records in front of this had better be written anew
+
+    bool stopping_ = false;
+    std::size_t parts_running_ = 0;
+    runtime::Gate gate_;
+    runtime::WaitQueue keeper_work_;
+    runtime::WaitQueue part_ended_;
+};
+
+}  // namespace ringmaster::store

@@ -1,0 +1,168 @@
+#pragma once
+
+#include "ringmaster/base/clock.hpp"
+#include "ringmaster/base/result.hpp"
+#include "ringmaster/ringpool/phone_number.hpp"
+#include "ringmaster/ringpool/slot.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+/// The journal's format, version 1. Integers are little endian; times are milliseconds of the
+/// store's own clock (HoldClock).
+///
+/// The journal is a sequence of segments, files of a fixed size that are named by consecutive ids.
+/// A position is segment id << 32 | offset, so positions grow as the journal does. A segment is a
+/// header of 64 bytes and then records, each at a multiple of 8:
+///
+///     0  crc      u32  CRC-32C of the rest, padding included, begun with the segment's salt ^
+///     offset 4  length   u24  of the payload, without the zeros that pad it to a multiple of 8 7
+///     type     u8   RecordType 8  payload
+///
+/// The salt is drawn at random for each segment: bytes are a record only in the segment and at the
+/// offset for which they were written, whatever a client may have put into a context. Eight zero
+/// bytes are the end of what has been written so far. A segment that was left in good order ends
+/// with a `seal`.
+namespace ringmaster::store {
+
+using JournalPosition = std::uint64_t;
+
+constexpr JournalPosition position_at(std::uint32_t segment, std::uint32_t offset) noexcept {
+    return JournalPosition{segment} << 32 | offset;
+}
+constexpr std::uint32_t segment_of(JournalPosition position) noexcept {
+    return static_cast<std::uint32_t>(position >> 32);
+}
+constexpr std::uint32_t offset_of(JournalPosition position) noexcept {
+    return static_cast<std::uint32_t>(position);
+}
+
+/// A point of the hold clock, tied to the kernel's clock since boot (CLOCK_BOOTTIME) so that a
+/// process that is started later in the same boot knows how much time has passed between.
+struct TimeAnchor {
+    WallTime hold_time{};
+    std::chrono::milliseconds since_boot{};
+    std::array<std::uint8_t, 16> boot_id{};
+    friend bool operator==(const TimeAnchor&, const TimeAnchor&) noexcept = default;
+};
+
+/// The first 64 bytes of a segment. They are on the disk before the file has its name.
+struct SegmentHeader {
+    static constexpr std::size_t kBytes = 64;
+    std::uint32_t segment = 0;
+    std::uint32_t salt = 0;
+    TimeAnchor anchor;                   ///< when the segment was laid out; it is begun no earlier
+    JournalPosition durable_before = 0;  ///< everything in front was on the disk at that time
+
+    void encode(std::span<std::byte, kBytes> out) const noexcept;
+    /// ErrorCode::damaged, with what is wrong.
+    static Result<SegmentHeader> decode(std::span<const std::byte> bytes);
+};
+
+enum class RecordType : std::uint8_t {
+    hold = 1,     ///< a hold begins, or goes on with another context: HoldRecord
+    touch = 2,    ///< the hold goes on: TimesRecord
+    release = 3,  ///< the hold was given back: TimesRecord
+    sync = 4,     ///< everything in front of a position is on the disk: the position, u64
+    seal = 5,     ///< the segment ends here, in good order; the next one goes on. No payload
+};
+
+inline constexpr std::size_t kRecordHeaderBytes = 8;
+inline constexpr std::size_t kMaxPayloadBytes = (1u << 24) - 1;
+
+/// The times of a slot that move while a hold goes on. The ends are stored as differences, which a
+/// pool's rules keep under 31 days.
+struct HoldTimes {
+    WallTime last_touch{};
+    WallTime expires_at{};
+    WallTime eligible_at{};
+};
+
+/// touch and release: all that changes in the slot.
+///     0 number u64, 8 last_touch i64, 16 expires_at - last_touch u32, 20 eligible_at - expires_at
+///     u32
+struct TimesRecord {
+    static constexpr std::size_t kPayloadBytes = 24;
+    ringpool::PhoneNumber number;
+    HoldTimes times;
+
+    static std::optional<TimesRecord> decode(std::span<const std::byte> payload) noexcept;
+};
+
+/// hold: everything about it, what a later call is attributed to included.
+///     0 a TimesRecord, 24 previous u64, 32 allocated_at i64, 40 session hash 16 bytes,
+///     56 context hash u32, 60 pool id length u8, 61 flags u8, 62 session id length u16,
+///     64 pool id, session id, context (the rest)
+struct HoldRecord {
+    static constexpr std::size_t kFixedBytes = 64;
+    ringpool::PhoneNumber number;
+    HoldTimes times;
+    WallTime allocated_at{};
+    JournalPosition previous = 0;  ///< the number's hold record before this one; 0 = none known
+    ringpool::SessionHash session;
+    std::uint32_t context_hash = 0;
+    bool continuation = false;  ///< the same hold, with another context
+    std::string_view pool_id;   ///< at most 255 bytes
+    /// Nothing: the context is the session. At most 65535 bytes.
+    std::optional<std::string_view> session_id;
+    std::string_view context;  ///< canonical, see ringpool::Context
+
+    std::size_t payload_bytes() const noexcept {
+        return kFixedBytes + pool_id.size() + session_id.value_or("").size() + context.size();
+    }
+    /// The texts are views of `payload`.
+    static std::optional<HoldRecord> decode(std::span<const std::byte> payload) noexcept;
+};
+
+/// What a record with this payload takes in a segment.
+constexpr std::size_t record_bytes(std::size_t payload_bytes) noexcept {
+    return kRecordHeaderBytes + ((payload_bytes + 7) & ~std::size_t{7});
+}
+inline constexpr std::size_t kTimesRecordBytes = record_bytes(TimesRecord::kPayloadBytes);
+inline constexpr std::size_t kSyncRecordBytes = record_bytes(8);
+inline constexpr std::size_t kSealRecordBytes = record_bytes(0);
+
+/// Where records are written to: `out` has room for the record and becomes the bytes at `offset` of
+/// the segment with this salt. Each function returns how many bytes it wrote.
+struct RecordPlace {
+    std::byte* out;
+    std::uint32_t offset;
+    std::uint32_t salt;
+};
+/// Preconditions: the limits given at HoldRecord, and payload_bytes() <= kMaxPayloadBytes.
+std::size_t encode_hold(RecordPlace place, const HoldRecord& record) noexcept;
+/// `type` is touch or release.
+std::size_t encode_times(RecordPlace place, RecordType type, const TimesRecord& record) noexcept;
+std::size_t encode_sync(RecordPlace place, JournalPosition durable_before) noexcept;
+std::size_t encode_seal(RecordPlace place) noexcept;
+
+/// What stands at one place of a segment.
+struct RecordView {
+    enum class Kind : std::uint8_t {
+        record,   ///< all members are set
+        end,      ///< zeros, or fewer bytes than a record header: nothing was written here
+        invalid,  ///< something, but no record of this place
+    };
+    Kind kind = Kind::end;
+    RecordType type{};
+    std::uint32_t bytes = 0;  ///< of the whole record; the next one follows
+    std::span<const std::byte> payload;
+};
+/// Reads what stands at the begin of `rest`, the bytes from `offset`, a multiple of 8, up to the
+/// end of the segment.
+RecordView read_record(std::span<const std::byte> rest, std::uint32_t offset,
+                       std::uint32_t salt) noexcept;
+
+/// The position in a sync record.
+std::optional<JournalPosition> decode_sync(std::span<const std::byte> payload) noexcept;
+
+/// The greatest position of which any sync record in `rest` says that everything in front was on
+/// the disk, though the bytes between may be anything; 0 where there is none. Arguments as above.
+JournalPosition find_durable_claim(std::span<const std::byte> rest, std::uint32_t offset,
+                                   std::uint32_t salt) noexcept;
+
+}  // namespace ringmaster::store

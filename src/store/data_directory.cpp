@@ -1,0 +1,158 @@
+#include "ringmaster/store/data_directory.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+#include <fcntl.h>
+#include <string>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <utility>
+
+namespace ringmaster::store {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::string_view kUnfinished = ".tmp";
+
+std::error_code last_error() noexcept {
+    return {errno, std::generic_category()};
+}
+
+Result<void> make_directory(Disk& disk, const fs::path& path) {
+    std::error_code error;
+    const fs::path parent = path.parent_path();
+    if (!parent.empty() && !fs::exists(parent, error)) {
+        if (auto made = make_directory(disk, parent); !made) return made;
+    }
+    if (::mkdir(path.c_str(), 0700) != 0) {
+        if (errno == EEXIST && fs::is_directory(path, error)) return {};
+        return disk_error("make the directory", path, last_error());
+    }
+    if ((error = disk.sync_directory(parent.empty() ? "." : parent))) {
+        return disk_error("sync the directory", parent, error);
+    }
+    return {};
+}
+
+// Reads ten digits, and nothing else.
+std::optional<std::uint32_t> parse_id(std::string_view text) noexcept {
+    std::uint32_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    const bool good = error == std::errc() && end == text.data() + text.size() && text.size() == 10;
+    return good ? std::optional(value) : std::nullopt;
+}
+
+// The middle of "<prefix>...<suffix>".
+std::optional<std::string_view> middle(std::string_view name, std::string_view prefix,
+                                       std::string_view suffix) noexcept {
+    if (!name.starts_with(prefix) || !name.ends_with(suffix)) return std::nullopt;
+    name.remove_prefix(prefix.size());
+    if (name.size() < suffix.size()) return std::nullopt;
+    return name.substr(0, name.size() - suffix.size());
+}
+
+}  // namespace
+
+DataDirectory::DataDirectory(fs::path root, UniqueFd lock)
+    : root_(std::move(root)), shard_(root_ / "shard-0"), lock_(std::move(lock)) {}
+
+Result<DataDirectory> DataDirectory::open(Disk& disk, const fs::path& root) {
+    const fs::path whole = fs::absolute(root).lexically_normal();
+    if (auto made = make_directory(disk, whole / "shard-0"); !made) return made.error();
+    const fs::path path = whole / "lock";
+    UniqueFd lock(::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600));
+    if (lock.get() < 0) return disk_error("open", path, last_error());
+    if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK) return disk_error("lock", path, last_error());
+        return Error{ErrorCode::unavailable,
+                     "the data directory " + whole.string() + " is in use by another process"};
+    }
+    return DataDirectory(whole, std::move(lock));
+}
+
+Result<ringpool::SessionHasher::Key> DataDirectory::secret(Disk& disk, bool may_create) const {
+    const fs::path path = root_ / "secret";
+    ringpool::SessionHasher::Key key;
+    const auto bytes = std::as_writable_bytes(std::span(key));
+    if (std::error_code error; fs::exists(path, error)) {
+        const auto have = read_file(path);
+        if (!have) return have.error();
+        if (have->size() != key.size()) {
+            return Error{ErrorCode::damaged, path.string() + " must have 16 bytes, but has " +
+                                                 std::to_string(have->size())};
+        }
+        std::ranges::copy(*have, bytes.begin());
+        return key;
+    }
+    if (!may_create) {
+        return Error{ErrorCode::damaged,
+                     path.string() +
+                         " is missing: the sessions in the journal can't be told "
+                         "from each other without it"};
+    }
+    if (::getrandom(key.data(), key.size(), 0) != static_cast<ssize_t>(key.size())) {
+        return disk_error("draw random bytes for", path, last_error());
+    }
+    UniqueFd file;
+    const fs::path draft = unfinished(path);
+    auto error = disk.create(draft, file);
+    if (!error) error = disk.write_at(file.get(), bytes, 0);
+    if (!error) error = disk.sync(file.get());
+    if (!error) error = disk.rename(draft, path);
+    if (!error) error = disk.sync_directory(root_);
+    if (error) return disk_error("write", path, error);
+    return key;
+}
+
+fs::path segment_path(const fs::path& shard, std::uint32_t segment) {
+    char name[40];
+    std::snprintf(name, sizeof(name), "journal-%010u.log", segment);
+    return shard / name;
+}
+
+fs::path snapshot_path(const fs::path& shard, JournalPosition position) {
+    char name[48];
+    std::snprintf(name, sizeof(name), "snapshot-%010u-%010u.dat", segment_of(position),
+                  offset_of(position));
+    return shard / name;
+}
+
+fs::path unfinished(fs::path path) {
+    return path += kUnfinished;
+}
+
+std::optional<std::uint32_t> parse_segment_name(std::string_view name) noexcept {
+    const auto id = middle(name, "journal-", ".log");
+    return id ? parse_id(*id) : std::nullopt;
+}
+
+std::optional<JournalPosition> parse_snapshot_name(std::string_view name) noexcept {
+    const auto ids = middle(name, "snapshot-", ".dat");
+    if (!ids || ids->size() != 21 || (*ids)[10] != '-') return std::nullopt;
+    const auto segment = parse_id(ids->substr(0, 10));
+    const auto offset = parse_id(ids->substr(11));
+    if (!segment || !offset) return std::nullopt;
+    return position_at(*segment, *offset);
+}
+
+Result<ShardFiles> list_shard(const fs::path& shard) {
+    ShardFiles files;
+    std::error_code error;
+    for (fs::directory_iterator it(shard, error), end; !error && it != end; it.increment(error)) {
+        const std::string name = it->path().filename().string();
+        if (const auto segment = parse_segment_name(name)) files.segments.push_back(*segment);
+        if (const auto position = parse_snapshot_name(name)) files.snapshots.push_back(*position);
+        if (name.ends_with(kUnfinished)) files.unfinished.push_back(it->path());
+    }
+    if (error) return disk_error("list", shard, error);
+    std::ranges::sort(files.segments);
+    std::ranges::sort(files.snapshots);
+    return files;
+}
+
+}  // namespace ringmaster::store

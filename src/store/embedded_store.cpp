@@ -1,0 +1,399 @@
+#include "ringmaster/store/embedded_store.hpp"
+
+#include "ringmaster/store/recovery.hpp"
+#include "ringmaster/store/retention.hpp"
+#include "ringmaster/store/retry_delay.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace ringmaster::store {
+
+using ringpool::Allocation;
+using ringpool::AllocationRequest;
+using ringpool::OverflowReason;
+using ringpool::RingPool;
+using ringpool::Slot;
+
+namespace {
+
+// Positions are multiples of 8; in Slot::record this bit says that the hold which goes on now has
+// no record there, only one before it has: so the next touch must write one.
+constexpr JournalPosition kNotRecorded = 1;
+
+HoldTimes times_of(const Slot& slot) noexcept {
+    return {slot.last_touch, slot.expires_at, slot.eligible_at};
+}
+
+Result<void> check(const EmbeddedStoreOptions& options) {
+    constexpr std::uint32_t kLeast = 4u << 10;
+    constexpr std::uint32_t kMost = 1u << 30;
+    if (options.segment_bytes >= kLeast && options.segment_bytes <= kMost) return {};
+    return Error{ErrorCode::invalid, "segment_bytes is " + std::to_string(options.segment_bytes) +
+                                         ", expected " + std::to_string(kLeast) + " to " +
+                                         std::to_string(kMost)};
+}
+
+}  // namespace
+
+struct EmbeddedStore::Parts {
+    DataDirectory directory;
+    HoldClock clock;
+    Holdings holdings;
+    ringpool::SessionHasher::Key secret;
+    SegmentShape shape;
+    Segment first;
+    std::uint64_t replayed_bytes;
+};
+
+Result<std::unique_ptr<EmbeddedStore>> EmbeddedStore::open(runtime::Reactor& reactor,
+                                                           const ringpool::Catalog& catalog,
+                                                           const std::vector<PoolNumbers>& numbers,
+                                                           EmbeddedStoreOptions options, Log& log) {
+    static Disk disk;
+    return open(reactor, catalog, numbers, std::move(options), log, disk, BootTime::read());
+}
+
+Result<std::unique_ptr<EmbeddedStore>> EmbeddedStore::open(runtime::Reactor& reactor,
+                                                           const ringpool::Catalog& catalog,
+                                                           const std::vector<PoolNumbers>& numbers,
+                                                           EmbeddedStoreOptions options, Log& log,
+                                                           Disk& disk, const BootTime& boot) {
+    reactor.scheduler().update_time();
+    const SteadyTime now = reactor.scheduler().now();
+    if (auto good = check(options); !good) return good.error();
+    auto holdings = Holdings::make(catalog, numbers);
+    if (!holdings) return holdings.error();
+    auto directory = DataDirectory::open(disk, options.directory);
+    if (!directory) return directory.error();
+    auto recovered = recover(disk, directory->shard(), log);
+    if (!recovered) return recovered.error();
+    const auto secret = directory->secret(disk, !recovered->found_anything);
+    if (!secret) return secret.error();
+    holdings->restore(recovered->slots);
+
+    const HoldClock clock(now, reactor.scheduler().wall_now(), boot, recovered->anchor,
+                          recovered->latest);
+    const std::uint32_t segment = recovered->next_segment;
+    const SegmentShape shape{directory->shard(), options.segment_bytes,
+                             options.fsync == Fsync::always};
+    auto first = lay_out_segment(
+        disk, shape, {segment, 0, clock.anchor(now), position_at(segment, SegmentHeader::kBytes)});
+    if (!first) return first.error();
+
+    log.info("store: " + std::to_string(recovered->slots.size()) + " numbers recovered, " +
+             std::to_string(recovered->replayed_bytes) + " bytes of journal replayed");
+    Parts parts{
+        *std::move(directory),    clock, *std::move(holdings), *secret, shape, *std::move(first),
+        recovered->replayed_bytes};
+    std::unique_ptr<EmbeddedStore> store(
+        new EmbeddedStore(reactor, catalog, std::move(options), log, disk, std::move(parts)));
+    // Not before the reactor runs: until then the store may be destroyed without close().
+    reactor.post([self = store.get()] { self->start(); });
+    return store;
+}
+
+EmbeddedStore::EmbeddedStore(runtime::Reactor& reactor, const ringpool::Catalog& catalog,
+                             EmbeddedStoreOptions options, Log& log, Disk& disk, Parts parts)
+    : reactor_(reactor),
+      catalog_(catalog),
+      options_(std::move(options)),
+      log_(log),
+      disk_(disk),
+      directory_(std::move(parts.directory)),
+      clock_(parts.clock),
+      holdings_(std::move(parts.holdings)),
+      hasher_(parts.secret),
+      sync_helper_(reactor, "journal sync"),
+      file_helper_(reactor, "store files"),
+      supply_(
+          reactor, file_helper_, disk, parts.shape, parts.first.header.segment + 1,
+          [this](std::uint32_t segment) {
+              return SegmentHeader{segment, 0, clock_.anchor(reactor_.scheduler().now()),
+                                   journal_.durable()};
+          },
+          log),
+      journal_(reactor, sync_helper_, disk, supply_, options_.fsync, std::move(parts.first),
+               runtime::Callback::of<&EmbeddedStore::wake_keeper>(*this)),
+      snapshotter_(reactor, file_helper_, disk, directory_.shard()),
+      snapshot_at_(options_.snapshot_after_bytes -
+                   std::min(options_.snapshot_after_bytes, parts.replayed_bytes)),
+      gate_(reactor.scheduler()),
+      keeper_work_(reactor.scheduler()),
+      part_ended_(reactor.scheduler()) {}
+
+EmbeddedStore::~EmbeddedStore() = default;
+
+void EmbeddedStore::start() {
+    run_part("journal sync", &EmbeddedStore::sync_journal);
+    run_part("journal segments", &EmbeddedStore::supply_segments);
+    run_part("store keeper", &EmbeddedStore::keep);
+}
+
+void EmbeddedStore::run_part(const char* name, void (EmbeddedStore::*part)()) {
+    const bool started = reactor_.scheduler().spawn(name, [this, part] {
+        (this->*part)();
+        --parts_running_;
+        part_ended_.notify_all();
+    });
+    if (!started) throw std::runtime_error("the store found no fiber to run in");
+    ++parts_running_;
+}
+
+// The journal and the segments are needed up to the keeper's end, which then ends them.
+void EmbeddedStore::close() {
+    gate_.close();
+    stopping_ = true;
+    wake_keeper();
+    while (parts_running_ > 0) part_ended_.wait();
+}
+
+// --- allocation --------------------------------------------------------------------------------
+
+void EmbeddedStore::allocate(std::span<const AllocationRequest> requests,
+                             std::span<Allocation> answers, Deadline deadline) {
+    const auto pass = gate_.enter();
+    std::size_t done = 0;
+    bool any_allocated = false;
+    while (pass && done < requests.size()) {
+        std::size_t bytes = 0;
+        const std::size_t count = chunk_of(requests.subspan(done), bytes);
+        if (count == 0) {  // no segment has room for this row alone
+            refuse(requests.subspan(done, 1), answers.subspan(done, 1));
+            ++done;
+            continue;
+        }
+        if (!journal_.reserve(bytes, deadline)) break;
+        any_allocated |=
+            allocate_chunk(requests.subspan(done, count), answers.subspan(done, count));
+        done += count;
+    }
+    refuse(requests.subspan(done), answers.subspan(done));
+    if (snapshot_due()) wake_keeper();
+    if (!any_allocated || journal_.commit(deadline)) return;
+    for (std::size_t i = 0; i < done; ++i) {
+        if (answers[i].outcome != Allocation::Outcome::allocated) continue;
+        refuse(requests.subspan(i, 1), answers.subspan(i, 1));
+    }
+}
+
+void EmbeddedStore::refuse(std::span<const AllocationRequest> requests,
+                           std::span<Allocation> answers) const noexcept {
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+        answers[i] = ringpool::overflow_allocation(catalog_.at(requests[i].pool),
+                                                   OverflowReason::store_unavailable);
+    }
+}
+
+// How many of the first requests fit into one reservation, and how much to reserve.
+std::size_t EmbeddedStore::chunk_of(std::span<const AllocationRequest> requests,
+                                    std::size_t& bytes) const noexcept {
+    const std::size_t limit = std::min(journal_.max_reserve_bytes(), kMaxPayloadBytes);
+    std::size_t count = 0;
+    for (const AllocationRequest& request : requests) {
+        const ringpool::Session& session = request.session;
+        const std::size_t most =
+            record_bytes(HoldRecord::kFixedBytes + catalog_.at(request.pool).id.size() +
+                         session.id.value_or("").size() + session.context.bytes().size());
+        if (bytes + most > limit) break;
+        bytes += most;
+        ++count;
+    }
+    return count;
+}
+
+// Must not suspend: memory and journal change together. False where nothing was allocated.
+bool EmbeddedStore::allocate_chunk(std::span<const AllocationRequest> requests,
+                                   std::span<Allocation> answers) {
+    const WallTime now = hold_now();
+    const WallTime wall_now = reactor_.scheduler().wall_now();
+    sessions_.resize(requests.size());
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+        const AllocationRequest& request = requests[i];
+        sessions_[i] = hasher_.hash(catalog_.at(request.pool).id, request.session);
+        holdings_.pool(request.pool).prefetch_session(sessions_[i]);
+    }
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+        holdings_.pool(requests[i].pool).prefetch_slot(sessions_[i]);
+    }
+    bool any_allocated = false;
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+        const AllocationRequest& request = requests[i];
+        RingPool& pool = holdings_.pool(request.pool);
+        const RingPool::Decision decision = pool.allocate(sessions_[i], now);
+        if (decision.outcome == RingPool::Outcome::exhausted) {
+            answers[i] =
+                ringpool::overflow_allocation(catalog_.at(request.pool), OverflowReason::exhausted);
+            continue;
+        }
+        record(request, sessions_[i], decision);
+        const ringpool::PoolNumber& number = pool.number(decision.slot);
+        answers[i].outcome = Allocation::Outcome::allocated;
+        answers[i].number = number.number;
+        answers[i].formatted = number.formatted;
+        answers[i].expires_at = wall_now + (pool.expires_at(decision.slot) - now);
+        any_allocated = true;
+    }
+    return any_allocated;
+}
+
+// A hold that goes on with the same context needs its new times recorded and nothing else. With
+// another context it needs a record of its own: a call is attributed to the latest one.
+void EmbeddedStore::record(const AllocationRequest& request, const ringpool::SessionHash& session,
+                           RingPool::Decision decision) {
+    RingPool& pool = holdings_.pool(request.pool);
+    Slot& slot = pool.slot(decision.slot);
+    const ringpool::PhoneNumber number = pool.number(decision.slot).number;
+    const std::uint32_t context = hasher_.context_hash(request.session.context);
+    const bool goes_on = decision.outcome != RingPool::Outcome::fresh;
+    const bool recorded = (slot.record & kNotRecorded) == 0 && slot.record > aged_before_;
+    if (goes_on && recorded && slot.context == context) {
+        if (decision.outcome == RingPool::Outcome::refreshed) {
+            journal_.append_times(RecordType::touch, {number, times_of(slot)});
+        }
+        return;
+    }
+    HoldRecord hold;
+    hold.number = number;
+    hold.times = times_of(slot);
+    hold.allocated_at = slot.allocated_at;
+    hold.previous = slot.record & ~kNotRecorded;
+    hold.session = session;
+    hold.context_hash = context;
+    hold.continuation = goes_on;
+    hold.pool_id = catalog_.at(request.pool).id;
+    hold.session_id = request.session.id;
+    hold.context = request.session.context.bytes();
+    slot.record = journal_.append_hold(hold);
+    slot.context = context;
+}
+
+Result<void> EmbeddedStore::release(ringpool::PoolIndex index, ringpool::PhoneNumber number,
+                                    const ringpool::Session& session, Deadline deadline) {
+    const auto pass = gate_.enter();
+    if (!pass) return Error{ErrorCode::unavailable, "the store is closed"};
+    if (auto room = journal_.reserve(kTimesRecordBytes, deadline); !room) {
+        return Error{ErrorCode::unavailable, room.error().message};
+    }
+    RingPool& pool = holdings_.pool(index);
+    const auto hash = hasher_.hash(catalog_.at(index).id, session);
+    const auto slot = pool.find(hash);
+    if (slot == RingPool::kNone || pool.number(slot).number != number ||
+        !pool.release(hash, slot, hold_now())) {
+        return Error{ErrorCode::not_found, "the session does not hold " + number.e164()};
+    }
+    journal_.append_times(RecordType::release, {number, times_of(pool.slot(slot))});
+    if (auto done = journal_.commit(deadline); !done) {
+        return Error{ErrorCode::unavailable, done.error().message};
+    }
+    return {};
+}
+
+Result<void> EmbeddedStore::ready() const {
+    if (gate_.closed()) return Error{ErrorCode::closed, "the store is closed"};
+    return journal_.ready();
+}
+
+// --- the keeper: snapshots, repair, and what is no longer needed -------------------------------
+
+void EmbeddedStore::keep() {
+    while (!stopping_) {
+        if (journal_.failure()) {
+            repair();
+        } else if (snapshot_due()) {
+            take_due_snapshot();
+        } else {
+            keeper_work_.wait();
+        }
+    }
+    keep_for_the_last_time();
+    journal_.stop();
+    supply_.stop();
+}
+
+void EmbeddedStore::keep_for_the_last_time() {
+    if (journal_.failure()) repair();
+    if (journal_.failure()) return;
+    auto done = take_snapshot(false);
+    if (done) done = remove_old_files();
+    if (!done) log_.error("store: no snapshot at the end: " + done.error().message);
+    if (auto sealed = journal_.seal(); !sealed) {
+        log_.error("store: the journal was not closed in good order: " + sealed.error().message);
+    }
+}
+
+// False where the store is being closed meanwhile.
+bool EmbeddedStore::pause(std::chrono::milliseconds delay) {
+    if (!stopping_) keeper_work_.wait(Deadline::at(reactor_.scheduler().now() + delay));
+    return !stopping_;
+}
+
+// While the journal is being repaired it has no records that could be synced.
+Result<void> EmbeddedStore::take_snapshot(bool repairing) {
+    std::uint64_t appended = 0;
+    auto done = snapshotter_.take(
+        holdings_,
+        [&] {
+            appended = journal_.appended_bytes();
+            return SnapshotHeader{journal_.end(), clock_.anchor(reactor_.scheduler().now())};
+        },
+        [&] { return repairing ? Result<void>() : journal_.sync(Deadline::never()); });
+    if (done) snapshot_at_ = appended + options_.snapshot_after_bytes;
+    return done;
+}
+
+void EmbeddedStore::take_due_snapshot() {
+    auto done = take_snapshot(false);
+    if (done) done = remove_old_files();
+    if (done || journal_.failure()) return;
+    log_.error("store: no snapshot: " + done.error().message);
+    snapshot_at_ = journal_.appended_bytes() + options_.snapshot_after_bytes / 4;
+}
+
+Result<void> EmbeddedStore::remove_old_files() {
+    const WallTime now = hold_now();
+    const auto aged = file_helper_.run(
+        [&] { return apply_retention(disk_, directory_.shard(), now, options_.history); });
+    if (!aged) return aged.error();
+    aged_before_ = *aged;
+    return {};
+}
+
+void EmbeddedStore::repair() {
+    log_.error("store: can't " + journal_.failure()->message +
+               "; overflow numbers are handed out until it can be written again");
+    RetryDelay retry;
+    bool begun = false;
+    do {
+        if (!begun) {
+            auto segment = supply_.take();
+            if (!segment) continue;
+            forget_lost_records();
+            journal_.begin_anew(*std::move(segment));
+            begun = true;
+        }
+        if (take_snapshot(true)) {
+            journal_.resume();
+            log_.info("store: the journal can be written again");
+            return;
+        }
+    } while (pause(retry.next()));
+}
+
+// Memory has it all, and so will the snapshot; but who reads the history must not be sent to
+// records that may never have reached the disk.
+void EmbeddedStore::forget_lost_records() {
+    journal_.for_each_unwritten_hold([&](JournalPosition position, const HoldRecord& hold) {
+        Slot* const slot = holdings_.find(hold.number);
+        if (slot != nullptr && slot->record >= position)
+            slot->record = hold.previous | kNotRecorded;
+    });
+    const JournalPosition durable = journal_.durable();
+    holdings_.change_each([&](Slot& slot) {
+        if (slot.record >= durable) slot.record |= kNotRecorded;
+    });
+}
+
+}  // namespace ringmaster::store

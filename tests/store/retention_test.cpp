@@ -1,0 +1,107 @@
+#include "ringmaster/store/retention.hpp"
+
+#include "ringmaster/store/data_directory.hpp"
+#include "ringmaster/store/snapshot.hpp"
+
+#include <array>
+#include <fstream>
+
+#include "store/support.hpp"
+#include <gtest/gtest.h>
+
+namespace ringmaster::store {
+namespace {
+
+using namespace std::chrono_literals;
+using namespace store::testing;
+
+const WallTime kNow{std::chrono::sys_days(std::chrono::year(2026) / 11 / 21)};
+constexpr auto kHistory = 48h;
+
+class RetentionTest : public ::testing::Test {
+  protected:
+    void segment(std::uint32_t id, std::chrono::hours age) {
+        SegmentHeader header;
+        header.segment = id;
+        header.anchor.hold_time = kNow - age;
+        std::array<std::byte, SegmentHeader::kBytes> bytes;
+        header.encode(bytes);
+        std::ofstream(segment_path(temp_.path(), id), std::ios::binary)
+            .write(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    }
+    void snapshot(JournalPosition position, JournalPosition oldest_record = UINT64_MAX) {
+        SnapshotHeader header;
+        header.position = position;
+        header.oldest_record = oldest_record;
+        UniqueFd file;
+        ASSERT_FALSE(disk_.create(snapshot_path(temp_.path(), position), file));
+        SnapshotWriter writer(disk_, file.get(), header);
+        ASSERT_FALSE(writer.finish());
+    }
+    JournalPosition apply() {
+        const auto aged = apply_retention(disk_, temp_.path(), kNow, kHistory);
+        EXPECT_TRUE(aged.ok()) << aged.error().message;
+        return *aged;
+    }
+    std::vector<std::uint32_t> segments() { return list_shard(temp_.path())->segments; }
+    /// Segment i begins (5 - i) days ago: 1 to 5.
+    void five_days() {
+        for (std::uint32_t i = 1; i <= 5; ++i) segment(i, (5 - i) * 24h);
+    }
+
+    TempDirectory temp_;
+    TestDisk disk_;
+};
+
+TEST_F(RetentionTest, KeepsTheTwoNewestSnapshots) {
+    segment(1, 1h);
+    for (std::uint32_t i = 1; i <= 4; ++i) snapshot(position_at(1, 64 * i));
+    apply();
+    EXPECT_EQ(list_shard(temp_.path())->snapshots,
+              (std::vector<JournalPosition>{position_at(1, 192), position_at(1, 256)}));
+}
+
+TEST_F(RetentionTest, RemovesSegmentsThatEndedBeforeHistoryBegins) {
+    five_days();
+    snapshot(position_at(5, 64));
+    snapshot(position_at(5, 128));
+    EXPECT_EQ(apply(), position_at(3, 0)) << "older than half of the history";
+    // Segment 2 ended when 3 began: 48 hours ago, which is still history.
+    EXPECT_EQ(segments(), (std::vector<std::uint32_t>{2, 3, 4, 5}));
+}
+
+TEST_F(RetentionTest, KeepsWhatTheOlderSnapshotNeeds) {
+    five_days();
+    snapshot(position_at(1, 64));
+    snapshot(position_at(5, 64));
+    apply();
+    EXPECT_EQ(segments().front(), 1u);
+}
+
+TEST_F(RetentionTest, KeepsWhatASingleSnapshotCouldNeed) {
+    five_days();
+    snapshot(position_at(5, 64));
+    apply();
+    EXPECT_EQ(segments().front(), 1u);
+}
+
+TEST_F(RetentionTest, KeepsTheRecordOfAHoldThatGoesOn) {
+    five_days();
+    snapshot(position_at(4, 64));
+    snapshot(position_at(5, 64), position_at(1, 640));
+    apply();
+    EXPECT_EQ(segments().front(), 1u);
+}
+
+TEST_F(RetentionTest, SaysWhatItCouldNotRemove) {
+    five_days();
+    snapshot(position_at(5, 64));
+    snapshot(position_at(5, 128));
+    disk_.fail(TestDisk::removing, std::errc::permission_denied);
+    const auto aged = apply_retention(disk_, temp_.path(), kNow, kHistory);
+    ASSERT_FALSE(aged.ok());
+    EXPECT_NE(aged.error().message.find("journal-0000000001.log"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace ringmaster::store

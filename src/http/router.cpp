@@ -112,8 +112,8 @@ void Router::handle(const Request& request, Response& response) const {
         response.status = 204;
         return answer_with_allow(response, known_);
     }
-    if (method == Method::other || !(known_[index(method)] || method == Method::options)) {
-        return set_error(response, 501, "NotImplemented", "no resource has this method");
+    if (method == Method::other) {
+        return set_error(response, 501, "NotImplemented", "this method is not known here");
     }
     if (path.find('%') != path.npos) {
         std::string decoded;

@@ -11,6 +11,7 @@ namespace {
 /// Then others get their turn, even where connections pour in.
 constexpr int kAcceptsPerTurn = 64;
 constexpr std::chrono::milliseconds kRetryAfter{100};
+constexpr std::chrono::minutes kTellEvery{1};
 
 }  // namespace
 
@@ -19,7 +20,7 @@ Listener::Listener(runtime::Reactor& reactor, Log& log, OnAccept on_accept)
       log_(log),
       on_accept_(std::move(on_accept)),
       acceptor_(reactor.context()),
-      retry_(runtime::Callback::of<&Listener::resume>(*this)) {}
+      retry_(runtime::Callback::of<&Listener::retry>(*this)) {}
 
 Result<void> Listener::listen(const Endpoint& endpoint, int backlog) {
     boost::system::error_code error;
@@ -57,7 +58,7 @@ void Listener::close() noexcept {
 }
 
 void Listener::wait() {
-    if (waiting_ || paused_ || !acceptor_.is_open()) return;
+    if (waiting_ || paused_ || exhausted_ || !acceptor_.is_open()) return;
     waiting_ = true;
     acceptor_.async_wait(Acceptor::wait_read, [this](const boost::system::error_code& error) {
         if (error) return;  // closed, perhaps together with this object
@@ -71,23 +72,31 @@ void Listener::accept_ready() {
         const int fd =
             ::accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            told_exhausted_ = false;
             on_accept_(fd);
-            continue;
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            break;
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            return wait_for_descriptors(errno);
         }
-        if (errno == EAGAIN || errno == EWOULDBLOCK) break;
-        // The client gave up between its handshake and our accept: next one, please. Linux passes
-        // other network errors of the new socket on in the same way (accept(2)).
-        if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM) continue;
-        if (!told_exhausted_) {
-            told_exhausted_ = true;
-            log_.warning(std::string("can't accept connections for now: ") + std::strerror(errno) +
-                         "; those that are open are served on");
-        }
-        paused_ = true;
-        reactor_.scheduler().timers().schedule(retry_, reactor_.scheduler().now() + kRetryAfter);
-        return;
+        // Otherwise the client gave up between its handshake and our accept. Linux passes other
+        // network errors of the new socket on in the same way (accept(2)): next one, please.
     }
+    wait();
+}
+
+void Listener::wait_for_descriptors(int error) {
+    exhausted_ = true;
+    const SteadyTime now = reactor_.scheduler().now();
+    if (told_exhausted_ == SteadyTime::min() || now >= told_exhausted_ + kTellEvery) {
+        told_exhausted_ = now;
+        log_.warning(std::string("can't accept connections for now: ") + std::strerror(error) +
+                     "; those that are open are served on");
+    }
+    reactor_.scheduler().timers().schedule(retry_, now + kRetryAfter);
+}
+
+void Listener::retry() {
+    exhausted_ = false;
     wait();
 }
 

@@ -32,7 +32,8 @@ class Router {
     void add(Method method, std::string_view pattern, Handler handler);
 
     /// Calls the handler, or fills in 404, 405 with Allow (RFC 9110, 15.5.6), 400 for a malformed
-    /// percent-encoding, 204 with Allow for OPTIONS; 501 for a method that no route has at all.
+    /// percent-encoding, 204 with Allow for OPTIONS, 501 for a method that it does not know
+    /// (RFC 9110, 15.6.2).
     /// Errors carry a JSON body {"error_class","message"}.
     void handle(const Request& request, Response& response) const;
 

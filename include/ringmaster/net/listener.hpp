@@ -12,7 +12,8 @@
 namespace ringmaster::net {
 
 /// Accepts connections and hands over their descriptors. Where the process has no descriptors left
-/// it pauses, tells so once, and tries again: clients wait in the kernel's queue meanwhile.
+/// it tries again ten times a second, and tells so once a minute: clients wait in the kernel's
+/// queue meanwhile.
 class Listener {
   public:
     /// Gets a connected, non-blocking, close-on-exec descriptor, which it owns from then on.
@@ -38,6 +39,8 @@ class Listener {
     using Acceptor = boost::asio::basic_socket_acceptor<Protocol, runtime::Reactor::Executor>;
     void wait();
     void accept_ready();
+    void wait_for_descriptors(int error);
+    void retry();
 
     runtime::Reactor& reactor_;
     Log& log_;
@@ -45,8 +48,9 @@ class Listener {
     Acceptor acceptor_;
     runtime::Timer retry_;
     bool waiting_ = false;
-    bool paused_ = false;
-    bool told_exhausted_ = false;
+    bool paused_ = false;     ///< by pause()
+    bool exhausted_ = false;  ///< no descriptors; retry_ is set
+    SteadyTime told_exhausted_ = SteadyTime::min();
 };
 
 }  // namespace ringmaster::net

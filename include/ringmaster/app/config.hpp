@@ -1,0 +1,54 @@
+#pragma once
+
+#include "ringmaster/api/numbers_request.hpp"
+#include "ringmaster/base/log.hpp"
+#include "ringmaster/base/result.hpp"
+#include "ringmaster/http/server.hpp"
+#include "ringmaster/net/endpoint.hpp"
+#include "ringmaster/ringpool/pool_definition.hpp"
+#include "ringmaster/store/embedded_store.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace ringmaster::app {
+
+enum class LogFormat { text, json };
+
+struct LogOptions {
+    LogLevel level = LogLevel::info;
+    LogFormat format = LogFormat::text;
+    std::filesystem::path file;  ///< empty: standard error
+};
+
+struct PoolConfig {
+    ringpool::PoolDefinition definition;
+    std::filesystem::path numbers_file;
+};
+
+/// What the configuration file says, checked, in the terms of those who use it. Keys, units,
+/// defaults and bounds stand in one table, in config.cpp.
+struct Config {
+    net::Endpoint listen;
+    http::ServerLimits server;
+    std::size_t max_requests_in_flight = 0;
+    std::chrono::milliseconds drain_timeout{0};
+    api::ApiLimits api;
+    std::size_t stack_bytes = 0;
+    store::EmbeddedStoreOptions store;
+    LogOptions log;
+    bool access_log = false;
+    std::vector<PoolConfig> pools;
+};
+
+/// Reads the file. Relative paths in it are taken from its own directory. Fails with
+/// ErrorCode::not_found where it can't be read, else with ErrorCode::invalid and a text that tells
+/// every problem in a line of its own: "FILE:LINE:COLUMN: what was found, and what is expected".
+/// (Only the first where the file is not TOML: what follows can't be trusted.) No pool's key is
+/// ever part of the text.
+Result<Config> load_config(const std::filesystem::path& file);
+
+}  // namespace ringmaster::app

@@ -1,0 +1,373 @@
+#include "ringmaster/app/config.hpp"
+
+#include "ringmaster/app/printable.hpp"
+#include "ringmaster/app/read_file.hpp"
+#include "ringmaster/ringpool/number_import.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <numeric>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+
+#include "config_key.hpp"
+#include <toml++/toml.h>
+
+namespace ringmaster::app {
+namespace {
+
+constexpr std::size_t kMaxFileBytes = 16 * 1024 * 1024;
+
+constexpr std::int64_t kKiB = 1024;
+constexpr std::int64_t kMiB = 1024 * kKiB;
+constexpr std::int64_t kGiB = 1024 * kMiB;
+constexpr std::int64_t kHourMs = 3'600'000;
+constexpr std::int64_t kDaySeconds = 86'400;
+
+/// Every section but [[pool]]. Integers: name, target, unit, default, least, most.
+std::vector<Section> sections_of(Config& c, const std::filesystem::path& base) {
+    auto& server = c.server;
+    auto& request = c.server.request;
+    auto& context = c.api.context;
+    return {
+        {"server",
+         {address_key("listen", c.listen, "127.0.0.1:8080"),
+          integer_key("backlog", server.backlog, "connections", 1024, 1, 65'535),
+          integer_key("max_connections", server.max_connections, "connections", 15'000, 1,
+                      1'000'000),
+          integer_key("max_requests_in_flight", c.max_requests_in_flight, "requests", 1024, 1,
+                      65'536),
+          integer_key("pipeline_depth", server.pipeline_depth, "requests", 64, 1, 65'536),
+          integer_key("header_timeout_ms", server.header_timeout, "ms", 10'000, 1, kHourMs),
+          integer_key("body_timeout_ms", server.body_timeout, "ms", 30'000, 1, kHourMs),
+          integer_key("idle_timeout_ms", server.idle_timeout, "ms", 75'000, 1, 24 * kHourMs),
+          integer_key("write_timeout_ms", server.write_timeout, "ms", 30'000, 1, kHourMs),
+          integer_key("request_timeout_ms", server.request_timeout, "ms", 2'000, 1, kHourMs),
+          integer_key("drain_timeout_ms", c.drain_timeout, "ms", 10'000, 0, kHourMs),
+          integer_key("max_target_bytes", request.target_bytes, "bytes", 8 * kKiB, 64, kMiB),
+          integer_key("max_head_bytes", request.head_bytes, "bytes", 32 * kKiB, 256, 16 * kMiB),
+          integer_key("max_headers", request.header_count, "fields", 100, 1, 10'000),
+          integer_key("max_body_bytes", request.body_bytes, "bytes", 4 * kMiB, 0, kGiB),
+          integer_key("output_high_water_bytes", server.output_high_water_bytes, "bytes",
+                      256 * kKiB, 4 * kKiB, kGiB)}},
+        {"api",
+         {integer_key("max_batch", c.api.max_batch, "rows", 1000, 1, 100'000),
+          integer_key("max_context_parameters", context.max_parameters, "parameters", 32, 0,
+                      ringpool::ContextBuilder::kCapacity),
+          integer_key("max_context_name_bytes", context.max_name_bytes, "bytes", 64, 1, 255),
+          integer_key("max_context_value_bytes", context.max_value_bytes, "bytes", 2048, 0, 65'535),
+          integer_key("max_session_bytes", c.api.max_session_bytes, "bytes", 256, 1, 65'535),
+          integer_key("max_request_id_bytes", c.api.max_request_id_bytes, "bytes", 256, 0,
+                      65'535)}},
+        {"runtime",
+         {integer_key("stack_bytes", c.stack_bytes, "bytes", 64 * kKiB, 16 * kKiB, 8 * kMiB)}},
+        {"store",
+         {path_key("data_dir", c.store.directory, base, "data/store", false),
+          choice_key("fsync", c.store.fsync, store::Fsync::everysec,
+                     {{"always", store::Fsync::always},
+                      {"everysec", store::Fsync::everysec},
+                      {"never", store::Fsync::never}}),
+          integer_key("segment_bytes", c.store.segment_bytes, "bytes", 64 * kMiB, 4 * kKiB, kGiB),
+          integer_key("snapshot_after_bytes", c.store.snapshot_after_bytes, "bytes", 256 * kMiB,
+                      4 * kKiB, 1024 * kGiB),
+          integer_key<std::chrono::days>("history_days", c.store.history, "days", 90, 0, 36'500)}},
+        {"log",
+         {choice_key("level", c.log.level, LogLevel::info,
+                     {{"debug", LogLevel::debug},
+                      {"info", LogLevel::info},
+                      {"warning", LogLevel::warning},
+                      {"error", LogLevel::error}}),
+          choice_key("format", c.log.format, LogFormat::text,
+                     {{"text", LogFormat::text}, {"json", LogFormat::json}}),
+          path_key("file", c.log.file, base, "", true),  //
+          boolean_key("access", c.access_log, false)}},
+    };
+}
+
+/// A [[pool]]. The overflow number can be read only when the default region is known.
+Section pool_section(PoolConfig& pool, std::string& overflow_number,
+                     const std::filesystem::path& base) {
+    constexpr std::string_view kCapitals = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    constexpr std::string_view kIdCharacters =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    // What is no good leaves its target empty.
+    const auto into = [](std::string& target, std::size_t least, std::size_t most,
+                         std::string_view characters = {}) {
+        return [&target, least, most, characters](const std::string& text) {
+            const bool good =
+                text.size() >= least && text.size() <= most &&
+                (characters.empty() || text.find_first_not_of(characters) == text.npos);
+            target = good ? text : "";
+            return good;
+        };
+    };
+    auto& d = pool.definition;
+    d.default_region = "US";
+    return {
+        "pool",
+        {required(
+             string_key("id", "1 to 64 of A-Z a-z 0-9 . _ -", into(d.id, 1, 64, kIdCharacters))),
+         text_key("name", d.name, 256),
+         secret(required(string_key("key", "a string of 1 to 128 bytes", into(d.key, 1, 128)))),
+         integer_key("lifetime_seconds", d.lifetime, "s", 1800, 1, 30 * kDaySeconds),
+         integer_key("cooldown_seconds", d.cooldown, "s", 0, 0, 30 * kDaySeconds),
+         integer_key("max_hold_seconds", d.max_hold, "s; 0 for no limit", 0, 0, 365 * kDaySeconds),
+         boolean_key("allow_overflow", d.allow_overflow, true),
+         string_key("overflow_number", "a telephone number, e.g. \"+18005550199\"",
+                    into(overflow_number, 1, 64)),
+         text_key("tracking_url", d.tracking_url, 2048),
+         string_key("default_region", "two capital letters (ISO 3166-1), e.g. \"US\"",
+                    into(d.default_region, 2, 2, kCapitals)),
+         required(path_key("numbers_file", pool.numbers_file, base, "", false))}};
+}
+
+/// How many letters must be inserted, deleted, changed or swapped with their neighbour to make one
+/// word the other (optimal string alignment).
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+    std::vector<std::size_t> before(b.size() + 1), last(b.size() + 1), row(b.size() + 1);
+    std::iota(last.begin(), last.end(), std::size_t{0});
+    for (std::size_t i = 1; i <= a.size(); ++i) {
+        row[0] = i;
+        for (std::size_t j = 1; j <= b.size(); ++j) {
+            const std::size_t changed = last[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
+            row[j] = std::min({last[j] + 1, row[j - 1] + 1, changed});
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+                row[j] = std::min(row[j], before[j - 2] + 1);
+            }
+        }
+        std::swap(before, last);
+        std::swap(last, row);
+    }
+    return last[b.size()];
+}
+
+template <class Named>
+std::vector<std::string_view> names_of(const std::vector<Named>& all) {
+    std::vector<std::string_view> names;
+    for (const Named& one : all) names.push_back(one.name);
+    return names;
+}
+
+/// What to tell of an unknown word: which was probably meant, or else which there are.
+std::string suggestion(std::string_view word, const std::vector<std::string_view>& known,
+                       const std::function<std::string(std::string_view)>& show) {
+    // A third of the letters may differ, but never all of them.
+    std::size_t bound = std::min(std::max<std::size_t>(3, word.size() / 3 + 1), word.size());
+    std::string best;
+    std::string all;
+    for (const std::string_view one : known) {
+        all += (all.empty() ? "" : ", ") + show(one);
+        const std::size_t distance = edit_distance(word.substr(0, 64), one);
+        if (distance >= bound) continue;
+        best = show(one);
+        bound = distance;
+    }
+    return best.empty() ? "expected one of " + all : "did you mean " + best + "?";
+}
+
+std::string label(std::string_view section) {
+    return section == "pool" ? "[[pool]]" : "[" + std::string(section) + "]";
+}
+
+/// Reads one file; keeps all that is wrong with it.
+class ConfigReader {
+  public:
+    explicit ConfigReader(const std::filesystem::path& file)
+        : file_(file), base_(file.parent_path()) {}
+
+    Result<Config> read(std::string_view text);
+
+  private:
+    void read_section(const Section& section, const toml::table& table);
+    void read_pools(const toml::node& node);
+    void read_pool(const toml::table& table);
+    void check_overflow_number(const toml::table& table, const std::string& text,
+                               ringpool::PoolDefinition& pool);
+    std::vector<Section>::const_iterator section_with(std::string_view key) const;
+    void unknown_key(const Section& section, const toml::key& key);
+    void unknown_section(const toml::key& key, const toml::node& node);
+
+    void problem(const toml::source_position& at, std::string text) {
+        problems_.push_back({at, std::move(text)});
+    }
+    Error syntax_error(const toml::parse_error& error, std::string_view text) const;
+    Error all_problems();
+    std::string place(const toml::source_position& at) const {
+        return file_.string() + ":" + std::to_string(at.line) + ":" + std::to_string(at.column) +
+               ": ";
+    }
+
+    struct Problem {
+        toml::source_position at;
+        std::string text;
+    };
+    std::filesystem::path file_;
+    std::filesystem::path base_;
+    Config config_;
+    std::vector<Section> sections_ = sections_of(config_, base_);
+    std::unordered_map<std::string, toml::source_index> line_of_pool_;
+    std::vector<Problem> problems_;
+};
+
+Result<Config> ConfigReader::read(std::string_view text) {
+    toml::table root;
+    try {
+        root = toml::parse(text);
+    } catch (const toml::parse_error& error) {
+        return syntax_error(error, text);
+    }
+    for (const auto& [key, node] : root) {
+        const auto section = std::ranges::find(sections_, key.str(), &Section::name);
+        if (key == "pool") {
+            read_pools(node);
+        } else if (section == sections_.end()) {
+            unknown_section(key, node);
+        } else if (const auto* table = node.as_table()) {
+            read_section(*section, *table);
+        } else {
+            problem(key.source().begin, std::string(key.str()) + " is " + shown(node) +
+                                            "; expected a section " + label(section->name));
+        }
+    }
+    const auto* pools = root.get_as<toml::array>("pool");
+    if (!root.contains("pool") || (pools != nullptr && pools->empty()))
+        problem({1, 1}, "there is no [[pool]]; expected at least one");
+    if (!problems_.empty()) return all_problems();
+    return std::move(config_);
+}
+
+void ConfigReader::read_section(const Section& section, const toml::table& table) {
+    for (const auto& [name, node] : table) {
+        const auto key = std::ranges::find(section.keys, name.str(), &Key::name);
+        if (key == section.keys.end()) {
+            unknown_key(section, name);
+        } else if (!key->set(node)) {
+            problem(node.source().begin, label(section.name) + " " + std::string(key->name) +
+                                             " is " +
+                                             (key->secret ? shown_secret(node) : shown(node)) +
+                                             "; expected " + key->expected);
+        }
+    }
+    for (const Key& key : section.keys) {
+        if (!key.required || table.contains(key.name)) continue;
+        problem(table.source().begin, label(section.name) + " has no " + std::string(key.name) +
+                                          "; expected " + key.expected);
+    }
+}
+
+void ConfigReader::read_pools(const toml::node& node) {
+    const auto* pools = node.as_array();
+    if (pools == nullptr) {
+        problem(node.source().begin,
+                "pool is " + shown(node) + "; expected [[pool]] for each pool");
+        return;
+    }
+    for (const toml::node& pool : *pools) {
+        if (const auto* table = pool.as_table()) {
+            read_pool(*table);
+        } else {
+            problem(pool.source().begin, "a pool is " + shown(pool) + "; expected [[pool]]");
+        }
+    }
+}
+
+void ConfigReader::read_pool(const toml::table& table) {
+    PoolConfig& pool = config_.pools.emplace_back();
+    std::string overflow_number;
+    read_section(pool_section(pool, overflow_number, base_), table);
+    check_overflow_number(table, overflow_number, pool.definition);
+
+    const std::string& id = pool.definition.id;
+    const auto [other, is_new] = line_of_pool_.try_emplace(id, table.source().begin.line);
+    if (!is_new && !id.empty()) {
+        problem(table["id"].node()->source().begin,
+                "[[pool]] id is \"" + printable(id) + "\", as that of the pool at line " +
+                    std::to_string(other->second) + "; expected another");
+    }
+}
+
+void ConfigReader::check_overflow_number(const toml::table& table, const std::string& text,
+                                         ringpool::PoolDefinition& pool) {
+    const toml::node* node = table.get("overflow_number");
+    if (node == nullptr) {
+        if (pool.allow_overflow) {
+            problem(table.source().begin,
+                    "[[pool]] has no overflow_number; expected one, or allow_overflow = false");
+        }
+        return;
+    }
+    if (text.empty() || pool.default_region.empty()) return;  // told already
+    const auto number = ringpool::import_number(text, pool.default_region);
+    if (number) {
+        pool.overflow = *number;
+    } else {
+        problem(node->source().begin, "[[pool]] overflow_number is " + shown(*node) + ": " +
+                                          number.error().message + "; expected a telephone number");
+    }
+}
+
+std::vector<Section>::const_iterator ConfigReader::section_with(std::string_view key) const {
+    return std::ranges::find_if(sections_, [&](const Section& section) {
+        return std::ranges::find(section.keys, key, &Key::name) != section.keys.end();
+    });
+}
+
+void ConfigReader::unknown_key(const Section& section, const toml::key& key) {
+    std::string text = label(section.name) + " has no key " + printable(key.str(), 64) + "; ";
+    const auto elsewhere = section_with(key.str());
+    if (elsewhere != sections_.end()) {
+        text += "it belongs to " + label(elsewhere->name);
+    } else {
+        text += suggestion(key.str(), names_of(section.keys),
+                           [](std::string_view name) { return std::string(name); });
+    }
+    problem(key.source().begin, std::move(text));
+}
+
+void ConfigReader::unknown_section(const toml::key& key, const toml::node& node) {
+    const auto owner = section_with(key.str());
+    if (owner != sections_.end() && !node.is_table() && !node.is_array_of_tables()) {
+        problem(key.source().begin, std::string(key.str()) +
+                                        " stands outside of the sections; it belongs to " +
+                                        label(owner->name));
+        return;
+    }
+    auto known = names_of(sections_);
+    known.push_back("pool");
+    problem(key.source().begin, "there is no section " + printable(key.str(), 64) + "; " +
+                                    suggestion(key.str(), known, label));
+}
+
+/// The parser may quote what it stumbled over, and that may be a key without its quotes.
+Error ConfigReader::syntax_error(const toml::parse_error& error, std::string_view text) const {
+    const auto at = error.source().begin;
+    std::string_view line = text;
+    for (toml::source_index i = 1; i < at.line; ++i) line.remove_prefix(line.find('\n') + 1);
+    line = line.substr(0, line.find('\n'));
+
+    std::string_view reason = error.description();
+    if (line.find("key") != std::string_view::npos) reason = reason.substr(0, reason.find('\''));
+    return {ErrorCode::invalid, place(at) + "not TOML: " + printable(reason)};
+}
+
+Error ConfigReader::all_problems() {
+    std::ranges::stable_sort(problems_, {},
+                             [](const Problem& p) { return std::pair(p.at.line, p.at.column); });
+    std::string text;
+    for (const Problem& p : problems_) {
+        text.append(text.empty() ? "" : "\n").append(place(p.at)).append(p.text);
+    }
+    return {ErrorCode::invalid, std::move(text)};
+}
+
+}  // namespace
+
+Result<Config> load_config(const std::filesystem::path& file) {
+    auto text = read_file(file, kMaxFileBytes);
+    if (!text) return text.error();
+    return ConfigReader(file).read(*text);
+}
+
+}  // namespace ringmaster::app

@@ -1,0 +1,97 @@
+#include "config_key.hpp"
+
+#include "ringmaster/app/printable.hpp"
+
+#include <optional>
+#include <sstream>
+#include <sys/socket.h>
+
+namespace ringmaster::app {
+namespace {
+
+constexpr std::size_t kMaxShownBytes = 60;
+
+std::string_view kind_of(const toml::node& node) {
+    switch (node.type()) {
+        case toml::node_type::string: return "a string";
+        case toml::node_type::integer: return "an integer";
+        case toml::node_type::floating_point: return "a floating-point number";
+        case toml::node_type::boolean: return "a boolean";
+        case toml::node_type::array: return "an array";
+        case toml::node_type::table: return "a table";
+        default: return "a date or time";
+    }
+}
+
+}  // namespace
+
+Key boolean_key(std::string_view name, bool& target, bool standard) {
+    target = standard;
+    return {name, "true or false", [&target](const toml::node& node) {
+                if (!node.is_boolean()) return false;
+                target = node.as_boolean()->get();
+                return true;
+            }};
+}
+
+Key string_key(std::string_view name, std::string expected,
+               std::function<bool(const std::string&)> accept) {
+    return {name, std::move(expected), [accept = std::move(accept)](const toml::node& node) {
+                const auto* text = node.as_string();
+                return text != nullptr && accept(text->get());
+            }};
+}
+
+Key text_key(std::string_view name, std::string& target, std::size_t max_bytes) {
+    target.clear();
+    return string_key(name, "a string of at most " + std::to_string(max_bytes) + " bytes",
+                      [&target, max_bytes](const std::string& text) {
+                          target = text;
+                          return text.size() <= max_bytes;
+                      });
+}
+
+Key path_key(std::string_view name, std::filesystem::path& target,
+             const std::filesystem::path& base, std::string_view standard, bool may_be_empty) {
+    const auto resolve = [base](std::string_view text) {
+        return text.empty() ? std::filesystem::path() : base / text;
+    };
+    target = resolve(standard);
+    return string_key(name, "a path", [&target, resolve, may_be_empty](const std::string& text) {
+        target = resolve(text);
+        return (may_be_empty || !text.empty()) && text.find('\0') == std::string::npos;
+    });
+}
+
+Key address_key(std::string_view name, net::Endpoint& target, std::string_view standard) {
+    target = net::parse_endpoint(standard).value();
+    return string_key(name, "ADDRESS:PORT, e.g. \"127.0.0.1:8080\" or \"[::1]:8080\"",
+                      [&target](const std::string& text) {
+                          const auto parsed = net::parse_endpoint(text);
+                          if (!parsed || parsed->data()->sa_family == AF_UNIX) return false;
+                          target = *parsed;
+                          return true;
+                      });
+}
+
+std::string shown(const toml::node& node) {
+    if (const auto* text = node.as_string()) {
+        return "\"" + printable(text->get(), kMaxShownBytes) + "\"";
+    }
+    if (!node.is_value()) return std::string(kind_of(node));
+    std::ostringstream out;
+    node.visit([&](const auto& value) {
+        if constexpr (toml::is_value<decltype(value)>) out << value;
+    });
+    return out.str();
+}
+
+std::string shown_secret(const toml::node& node) {
+    std::string kind(kind_of(node));
+    if (const auto* text = node.as_string()) {
+        kind += " of " + std::to_string(text->get().size()) + " bytes";
+    }
+    return kind;
+}
+
+}  // namespace ringmaster::app

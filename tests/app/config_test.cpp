@@ -1,0 +1,417 @@
+#include "ringmaster/app/config.hpp"
+
+#include <string>
+#include <string_view>
+
+#include "scratch_directory.hpp"
+#include <gtest/gtest.h>
+
+namespace ringmaster::app {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::string_view kPool = R"(
+[[pool]]
+id = "autos"
+key = "A329F4DC"
+overflow_number = "+18005550199"
+numbers_file = "autos.txt"
+)";
+
+class ConfigTest : public testing::Test {
+  protected:
+    /// The configuration with one good pool behind `text`.
+    Config good(std::string_view text) {
+        auto config = load(std::string(text) + std::string(kPool));
+        if (!config) throw std::runtime_error(config.error().message);
+        return *std::move(config);
+    }
+    /// What is said of `text`, with "x.toml" for the path of the file.
+    std::string said(std::string_view text) {
+        const auto config = load(text);
+        if (config) return "it is good";
+        std::string message = config.error().message;
+        const std::string file = file_.string();
+        for (auto at = message.find(file); at != message.npos; at = message.find(file)) {
+            message.replace(at, file.size(), "x.toml");
+        }
+        return message;
+    }
+    /// The same for the lines before one good pool.
+    std::string said_before_pool(std::string_view text) {
+        return said(std::string(text) + std::string(kPool));
+    }
+
+    ScratchDirectory directory_;
+    std::filesystem::path file_;
+
+  private:
+    Result<Config> load(std::string_view text) {
+        file_ = directory_.write("x.toml", text);
+        return load_config(file_);
+    }
+};
+
+/// All but the pools and the directory of the data.
+void expect_defaults(const Config& c) {
+    EXPECT_EQ(net::to_string(c.listen), "127.0.0.1:8080");
+    EXPECT_EQ(c.server.backlog, 1024);
+    EXPECT_EQ(c.server.max_connections, 15'000u);
+    EXPECT_EQ(c.max_requests_in_flight, 1024u);
+    EXPECT_EQ(c.server.pipeline_depth, 64u);
+    EXPECT_EQ(c.server.header_timeout, 10s);
+    EXPECT_EQ(c.server.body_timeout, 30s);
+    EXPECT_EQ(c.server.idle_timeout, 75s);
+    EXPECT_EQ(c.server.write_timeout, 30s);
+    EXPECT_EQ(c.server.request_timeout, 2s);
+    EXPECT_EQ(c.drain_timeout, 10s);
+    EXPECT_EQ(c.server.request.target_bytes, 8192u);
+    EXPECT_EQ(c.server.request.head_bytes, 32'768u);
+    EXPECT_EQ(c.server.request.header_count, 100u);
+    EXPECT_EQ(c.server.request.body_bytes, 4'194'304u);
+    EXPECT_EQ(c.server.output_high_water_bytes, 262'144u);
+    EXPECT_EQ(c.api.max_batch, 1000u);
+    EXPECT_EQ(c.api.context.max_parameters, 32u);
+    EXPECT_EQ(c.api.context.max_name_bytes, 64u);
+    EXPECT_EQ(c.api.context.max_value_bytes, 2048u);
+    EXPECT_EQ(c.api.max_session_bytes, 256u);
+    EXPECT_EQ(c.api.max_request_id_bytes, 256u);
+    EXPECT_EQ(c.stack_bytes, 65'536u);
+    EXPECT_EQ(c.store.fsync, store::Fsync::everysec);
+    EXPECT_EQ(c.store.segment_bytes, 67'108'864u);
+    EXPECT_EQ(c.store.snapshot_after_bytes, 268'435'456u);
+    EXPECT_EQ(c.store.history, std::chrono::days(90));
+    EXPECT_EQ(c.log.level, LogLevel::info);
+    EXPECT_EQ(c.log.format, LogFormat::text);
+    EXPECT_EQ(c.log.file, "");
+    EXPECT_FALSE(c.access_log);
+}
+
+TEST_F(ConfigTest, HasADefaultForAllButThePools) {
+    const Config c = good("");
+    expect_defaults(c);
+    EXPECT_EQ(c.store.directory, directory_.path() / "data/store");
+    ASSERT_EQ(c.pools.size(), 1u);
+    const auto& pool = c.pools[0].definition;
+    EXPECT_EQ(pool.id, "autos");
+    EXPECT_EQ(pool.name, "");
+    EXPECT_EQ(pool.key, "A329F4DC");
+    EXPECT_EQ(pool.lifetime, 1800s);
+    EXPECT_EQ(pool.cooldown, 0s);
+    EXPECT_EQ(pool.max_hold, 0s);
+    EXPECT_TRUE(pool.allow_overflow);
+    EXPECT_EQ(pool.overflow.number.e164(), "+18005550199");
+    EXPECT_EQ(pool.tracking_url, "");
+    EXPECT_EQ(pool.default_region, "US");
+}
+
+/// It tells the reader what is the default.
+TEST_F(ConfigTest, AgreesWithTheOneOfTheDemo) {
+    const auto source = std::filesystem::path(__FILE__).parent_path().parent_path().parent_path();
+    const auto demo = load_config(source / "configs/ringmaster.toml");
+    ASSERT_TRUE(demo) << demo.error().message;
+    expect_defaults(*demo);
+}
+
+TEST_F(ConfigTest, SetsWhatItIsTold) {
+    const Config c = good(R"(
+        [server]
+        listen = "[::1]:0"
+        max_connections = 1
+        idle_timeout_ms = 1
+        [api]
+        max_context_parameters = 64
+        [runtime]
+        stack_bytes = 16384
+        [store]
+        fsync = "always"
+        history_days = 0
+        [log]
+        level = "debug"
+        format = "json"
+        access = true
+
+        [[pool]]
+        id = "Boats_1.x-y"
+        name = "Boats"
+        key = "k"
+        lifetime_seconds = 1
+        cooldown_seconds = 2
+        max_hold_seconds = 3
+        allow_overflow = false
+        tracking_url = "https://example.com/{number}"
+        default_region = "GB"
+        numbers_file = "boats.csv"
+    )");
+    EXPECT_EQ(net::to_string(c.listen), "[::1]:0");
+    EXPECT_EQ(c.server.max_connections, 1u);
+    EXPECT_EQ(c.server.idle_timeout, 1ms);
+    EXPECT_EQ(c.api.context.max_parameters, 64u);
+    EXPECT_EQ(c.stack_bytes, 16'384u);
+    EXPECT_EQ(c.store.fsync, store::Fsync::always);
+    EXPECT_EQ(c.store.history, std::chrono::days(0));
+    EXPECT_EQ(c.log.level, LogLevel::debug);
+    EXPECT_EQ(c.log.format, LogFormat::json);
+    EXPECT_TRUE(c.access_log);
+
+    ASSERT_EQ(c.pools.size(), 2u);
+    const auto& pool = c.pools[0].definition;
+    EXPECT_EQ(pool.id, "Boats_1.x-y");
+    EXPECT_EQ(pool.name, "Boats");
+    EXPECT_EQ(pool.lifetime, 1s);
+    EXPECT_EQ(pool.cooldown, 2s);
+    EXPECT_EQ(pool.max_hold, 3s);
+    EXPECT_FALSE(pool.allow_overflow);
+    EXPECT_FALSE(pool.overflow.number);
+    EXPECT_EQ(pool.tracking_url, "https://example.com/{number}");
+    EXPECT_EQ(pool.default_region, "GB");
+}
+
+TEST_F(ConfigTest, TakesRelativePathsFromTheDirectoryOfTheFile) {
+    const Config c =
+        good("[store]\ndata_dir = \"/var/lib/ringmaster\"\n[log]\nfile = \"logs/a\"\n");
+    EXPECT_EQ(c.store.directory, "/var/lib/ringmaster");
+    EXPECT_EQ(c.log.file, directory_.path() / "logs/a");
+    EXPECT_EQ(c.pools[0].numbers_file, directory_.path() / "autos.txt");
+}
+
+TEST_F(ConfigTest, ReadsTheOverflowNumberInTheDefaultRegion) {
+    const Config c = good(R"(
+        [[pool]]
+        id = "uk"
+        key = "k"
+        overflow_number = "020 7946 0018"
+        default_region = "GB"
+        numbers_file = "uk.txt"
+    )");
+    EXPECT_EQ(c.pools[0].definition.overflow.number.e164(), "+442079460018");
+}
+
+TEST_F(ConfigTest, TellsAWrongType) {
+    EXPECT_EQ(said_before_pool("[server]\nbacklog = \"many\"\n"),
+              "x.toml:2:11: [server] backlog is \"many\"; expected an integer from 1 to 65535 "
+              "(connections)");
+    EXPECT_EQ(said_before_pool("[server]\nmax_headers = 1.5\n"),
+              "x.toml:2:15: [server] max_headers is 1.5; expected an integer from 1 to 10000 "
+              "(fields)");
+    EXPECT_EQ(said_before_pool("[log]\naccess = 1\n"),
+              "x.toml:2:10: [log] access is 1; expected true or false");
+    EXPECT_EQ(said_before_pool("[log]\nfile = [\"a\"]\n"),
+              "x.toml:2:8: [log] file is an array; expected a path");
+    EXPECT_EQ(said_before_pool("[log]\nfile = 2026-11-21\n"),
+              "x.toml:2:8: [log] file is 2026-11-21; expected a path");
+}
+
+TEST_F(ConfigTest, TellsAValueOutOfRange) {
+    EXPECT_EQ(said_before_pool("[server]\nbacklog = 0\n"),
+              "x.toml:2:11: [server] backlog is 0; expected an integer from 1 to 65535 "
+              "(connections)");
+    EXPECT_EQ(said_before_pool("[server]\nbacklog = 65536\n"),
+              "x.toml:2:11: [server] backlog is 65536; expected an integer from 1 to 65535 "
+              "(connections)");
+    EXPECT_EQ(said_before_pool("[api]\nmax_context_parameters = 65\n"),
+              "x.toml:2:26: [api] max_context_parameters is 65; expected an integer from 0 to 64 "
+              "(parameters)");
+    EXPECT_EQ(
+        said_before_pool("[store]\nhistory_days = -1\n"),
+        "x.toml:2:16: [store] history_days is -1; expected an integer from 0 to 36500 (days)");
+}
+
+TEST_F(ConfigTest, TellsAWordThatIsNoChoice) {
+    EXPECT_EQ(said_before_pool("[store]\nfsync = \"Always\"\n"),
+              "x.toml:2:9: [store] fsync is \"Always\"; expected \"always\", \"everysec\" or "
+              "\"never\"");
+}
+
+TEST_F(ConfigTest, TellsABadAddress) {
+    for (const char* address : {"localhost:80", "127.0.0.1", "127.0.0.1:65536", "::1:80", ""}) {
+        EXPECT_EQ(said_before_pool("[server]\nlisten = \"" + std::string(address) + "\"\n"),
+                  "x.toml:2:10: [server] listen is \"" + std::string(address) +
+                      "\"; expected ADDRESS:PORT, e.g. \"127.0.0.1:8080\" or \"[::1]:8080\"");
+    }
+    EXPECT_EQ(said_before_pool("[server]\nlisten = \"unix:/run/socket\"\n"),
+              "x.toml:2:10: [server] listen is \"unix:/run/socket\"; expected ADDRESS:PORT, e.g. "
+              "\"127.0.0.1:8080\" or \"[::1]:8080\"");
+}
+
+TEST_F(ConfigTest, SuggestsTheKeyThatWasMeant) {
+    EXPECT_EQ(said_before_pool("[server]\nlisen = \"127.0.0.1:80\"\n"),
+              "x.toml:2:1: [server] has no key lisen; did you mean listen?");
+    EXPECT_EQ(said_before_pool("[server]\nidle_timeout = 5\n"),
+              "x.toml:2:1: [server] has no key idle_timeout; did you mean idle_timeout_ms?");
+    EXPECT_EQ(said_before_pool("[log]\nlevle = \"info\"\n"),
+              "x.toml:2:1: [log] has no key levle; did you mean level?");
+}
+
+TEST_F(ConfigTest, NamesAllKeysWhereNoneIsLikeTheUnknownOne) {
+    EXPECT_EQ(said_before_pool("[log]\ncolour = true\n"),
+              "x.toml:2:1: [log] has no key colour; expected one of level, format, file, access");
+    EXPECT_EQ(said_before_pool("[log]\n\"\" = true\n"),
+              "x.toml:2:1: [log] has no key ; expected one of level, format, file, access");
+}
+
+TEST_F(ConfigTest, NamesTheSectionThatAKeyBelongsTo) {
+    EXPECT_EQ(said_before_pool("[server]\nmax_batch = 5\n"),
+              "x.toml:2:1: [server] has no key max_batch; it belongs to [api]");
+    EXPECT_EQ(said_before_pool("listen = \"127.0.0.1:80\"\n"),
+              "x.toml:1:1: listen stands outside of the sections; it belongs to [server]");
+}
+
+TEST_F(ConfigTest, TellsAnUnknownSection) {
+    EXPECT_EQ(said_before_pool("[sever]\nbacklog = 5\n"),
+              "x.toml:1:2: there is no section sever; did you mean [server]?");
+    EXPECT_EQ(said_before_pool("[http]\nbacklog = 5\n"),
+              "x.toml:1:2: there is no section http; expected one of [server], [api], [runtime], "
+              "[store], [log], [[pool]]");
+    EXPECT_EQ(said_before_pool("[[pools]]\nid = \"a\"\n"),
+              "x.toml:1:3: there is no section pools; did you mean [[pool]]?");
+}
+
+TEST_F(ConfigTest, TellsASectionThatIsNone) {
+    EXPECT_EQ(said_before_pool("log = \"debug\"\n"),
+              "x.toml:1:1: log is \"debug\"; expected a section [log]");
+    EXPECT_EQ(said_before_pool("[[log]]\nlevel = \"debug\"\n"),
+              "x.toml:1:3: log is an array; expected a section [log]");
+    EXPECT_EQ(said("[pool]\nid = \"a\"\n"),
+              "x.toml:1:1: pool is a table; expected [[pool]] for each pool");
+    EXPECT_EQ(said("pool = [1]\n"), "x.toml:1:9: a pool is 1; expected [[pool]]");
+}
+
+TEST_F(ConfigTest, WantsAPool) {
+    EXPECT_EQ(said(""), "x.toml:1:1: there is no [[pool]]; expected at least one");
+    EXPECT_EQ(said("pool = []"), "x.toml:1:1: there is no [[pool]]; expected at least one");
+}
+
+TEST_F(ConfigTest, TellsWhatAPoolLacks) {
+    EXPECT_EQ(said("\n[[pool]]\nname = \"x\"\n"),
+              "x.toml:2:1: [[pool]] has no id; expected 1 to 64 of A-Z a-z 0-9 . _ -\n"
+              "x.toml:2:1: [[pool]] has no key; expected a string of 1 to 128 bytes\n"
+              "x.toml:2:1: [[pool]] has no numbers_file; expected a path\n"
+              "x.toml:2:1: [[pool]] has no overflow_number; expected one, or "
+              "allow_overflow = false");
+}
+
+TEST_F(ConfigTest, TellsWhatIsWrongInAPool) {
+    EXPECT_EQ(said(R"([[pool]]
+id = "a/b"
+key = "k"
+lifetime_seconds = 0
+overflow_number = "555"
+default_region = "us"
+numbers_file = ""
+)"),
+              "x.toml:2:6: [[pool]] id is \"a/b\"; expected 1 to 64 of A-Z a-z 0-9 . _ -\n"
+              "x.toml:4:20: [[pool]] lifetime_seconds is 0; expected an integer from 1 to 2592000 "
+              "(s)\n"
+              "x.toml:6:18: [[pool]] default_region is \"us\"; expected two capital letters "
+              "(ISO 3166-1), e.g. \"US\"\n"
+              "x.toml:7:16: [[pool]] numbers_file is \"\"; expected a path");
+}
+
+TEST_F(ConfigTest, TellsAnOverflowNumberThatIsNone) {
+    const std::string text = said(R"([[pool]]
+id = "a"
+key = "k"
+overflow_number = "555"
+numbers_file = "n"
+)");
+    EXPECT_EQ(text.find("x.toml:4:19: [[pool]] overflow_number is \"555\": "), 0u) << text;
+}
+
+TEST_F(ConfigTest, TellsTwoPoolsOfOneId) {
+    EXPECT_EQ(said(std::string(kPool) + std::string(kPool)),
+              "x.toml:9:6: [[pool]] id is \"autos\", as that of the pool at line 2; expected "
+              "another");
+}
+
+TEST_F(ConfigTest, TellsAllProblemsInTheOrderOfTheFile) {
+    EXPECT_EQ(said_before_pool("[store]\nfsync = 1\n[server]\nbacklog = 0\nzzzzzzzzz = 1\n"
+                               "max_headers = 0\n[api]\nmax_batch = true\n[nonsense]\n"),
+              "x.toml:2:9: [store] fsync is 1; expected \"always\", \"everysec\" or \"never\"\n"
+              "x.toml:4:11: [server] backlog is 0; expected an integer from 1 to 65535 "
+              "(connections)\n"
+              "x.toml:5:1: [server] has no key zzzzzzzzz; expected one of listen, backlog, "
+              "max_connections, max_requests_in_flight, pipeline_depth, header_timeout_ms, "
+              "body_timeout_ms, idle_timeout_ms, write_timeout_ms, request_timeout_ms, "
+              "drain_timeout_ms, max_target_bytes, max_head_bytes, max_headers, max_body_bytes, "
+              "output_high_water_bytes\n"
+              "x.toml:6:15: [server] max_headers is 0; expected an integer from 1 to 10000 "
+              "(fields)\n"
+              "x.toml:8:13: [api] max_batch is true; expected an integer from 1 to 100000 (rows)\n"
+              "x.toml:9:2: there is no section nonsense; expected one of [server], [api], "
+              "[runtime], [store], [log], [[pool]]");
+}
+
+TEST_F(ConfigTest, TellsWhereItIsNotToml) {
+    EXPECT_EQ(said("[server\n"),
+              "x.toml:1:8: not TOML: Error while parsing table header: expected ']', saw '\\n'");
+    EXPECT_EQ(said("[server]\nbacklog = 1\nbacklog = 2\n"),
+              "x.toml:3:11: not TOML: Error while parsing key-value pair: cannot redefine existing "
+              "integer 'backlog'");
+}
+
+TEST_F(ConfigTest, TellsAFileThatCantBeRead) {
+    const auto missing = load_config(directory_.path() / "none.toml");
+    ASSERT_FALSE(missing);
+    EXPECT_EQ(missing.error().code, ErrorCode::not_found);
+    EXPECT_EQ(missing.error().message, (directory_.path() / "none.toml").string() +
+                                           ": can't be read: No such file or directory");
+    const auto directory = load_config(directory_.path());
+    ASSERT_FALSE(directory);
+    EXPECT_EQ(directory.error().message,
+              directory_.path().string() + ": can't be read: Is a directory");
+}
+
+TEST_F(ConfigTest, ShowsValuesInOneLineOfReadableLength) {
+    EXPECT_EQ(said_before_pool("[store]\nfsync = \"a\\nb\\u001b[2Jc\"\n"),
+              "x.toml:2:9: [store] fsync is \"a\\nb\\x1B[2Jc\"; expected \"always\", \"everysec\" "
+              "or \"never\"");
+    EXPECT_EQ(said_before_pool("[store]\nfsync = \"" + std::string(200, 'x') + "\"\n"),
+              "x.toml:2:9: [store] fsync is \"" + std::string(60, 'x') +
+                  "...\"; expected \"always\", \"everysec\" or \"never\"");
+}
+
+/// Whatever is wrong with a key, and wherever it stands.
+TEST_F(ConfigTest, NeverTellsAKey) {
+    const std::string rest = "overflow_number = \"+18005550199\"\nnumbers_file = \"n\"\n";
+    for (const std::string line : {
+             "key = SECRETSECRET",
+             "key = \"SECRETSECRET",
+             "key = 'SECRETSECRET",
+             "key = \"\"\"SECRETSECRET",
+             "key = \"\"SECRETSECRET\"",
+             "key = 0xSECRET",
+             "key = trueSECRET",
+             "key = 99999999999999999999",
+             "key = 7777777",
+             "key = [\"SECRET\"]",
+             "key = {SECRET = 1}",
+             "key = 2026-SECRET",
+             "key \"SECRET\"",
+             "key: SECRET",
+             "keySECRET",
+             "key = \"S\\ECRET\"",
+             "key = \"SECRET",
+             "id = \"autos\" key = \"SECRET\"",
+             "key = 77777.77",
+             "key = 2077-07-07",
+             "key = \"SECRETSECRETSECRETSECRETSECRETSECRET"
+             "SECRETSECRETSECRETSECRETSECRETSECRETSECRETSECRETSECRETSECRETSECRETSECRETSECRETSECRET"
+             "SECRETSECRETSECRETSECRETSECRETSECRET\"",
+         }) {
+        const std::string text = said("[[pool]]\n" + line + "\n" + rest);
+        EXPECT_NE(text, "it is good") << line;
+        for (const char* part : {"SEC", "S'", "ECR", "777", "999", "'S"}) {
+            EXPECT_EQ(text.find(part), text.npos) << line << "\n" << text;
+        }
+    }
+    EXPECT_EQ(said("[[pool]]\nid = \"a\"\nkey = \"\"\n" + rest),
+              "x.toml:3:7: [[pool]] key is a string of 0 bytes; expected a string of 1 to 128 "
+              "bytes");
+    EXPECT_EQ(said("[[pool]]\nid = \"a\"\nkey = 1234\n" + rest),
+              "x.toml:3:7: [[pool]] key is an integer; expected a string of 1 to 128 bytes");
+}
+
+}  // namespace
+}  // namespace ringmaster::app

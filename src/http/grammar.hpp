@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -33,12 +34,29 @@ constexpr int hex_value(char c) noexcept {
     return -1;
 }
 
+/// Letters, digits and the given marks: one look into a table for each character.
+class CharacterSet {
+  public:
+    constexpr explicit CharacterSet(std::string_view marks) noexcept {
+        for (unsigned c = 0; c < 256; ++c) {
+            const char character = static_cast<char>(c);
+            contains_[c] =
+                is_alpha(character) || is_digit(character) || marks.find(character) != marks.npos;
+        }
+    }
+    constexpr bool contains(char c) const noexcept {
+        return contains_[static_cast<unsigned char>(c)];
+    }
+
+  private:
+    std::array<bool, 256> contains_{};
+};
+
 /// A token of RFC 9110, 5.6.2: method and field names.
 inline bool is_token(std::string_view text) noexcept {
-    constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
-    return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
-        return is_alpha(c) || is_digit(c) || kMarks.find(c) != kMarks.npos;
-    });
+    static constexpr CharacterSet kToken("!#$%&'*+-.^_`|~");
+    return !text.empty() &&
+           std::all_of(text.begin(), text.end(), [](char c) { return kToken.contains(c); });
 }
 
 constexpr char to_lower(char c) noexcept {
@@ -69,11 +87,9 @@ inline bool is_authority(std::string_view text) noexcept {
         ++i;
     } else {
         if (!text.empty() && text.front() == ':') return false;
-        constexpr std::string_view kMarks = "-._~!$&'()*+,;=";
+        static constexpr CharacterSet kName("-._~!$&'()*+,;=");
         for (; i < text.size() && text[i] != ':'; ++i) {
-            if (is_alpha(text[i]) || is_digit(text[i]) || kMarks.find(text[i]) != kMarks.npos) {
-                continue;
-            }
+            if (kName.contains(text[i])) continue;
             if (text[i] != '%' || text.size() - i < 3 || hex_value(text[i + 1]) < 0 ||
                 hex_value(text[i + 2]) < 0) {
                 return false;

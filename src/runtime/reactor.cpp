@@ -2,9 +2,11 @@
 
 namespace ringmaster::runtime {
 
-// Concurrency hint 1: one thread runs the loop; others may only post.
+// Only one thread does I/O; others may only post, for which the scheduler's own lock is enough.
 Reactor::Reactor(Clock& clock, ErrorReporter& errors, SchedulerLimits limits)
-    : context_(1), scheduler_(clock, errors, limits), timer_(context_) {}
+    : context_(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO),
+      scheduler_(clock, errors, limits),
+      timer_(context_) {}
 
 void Reactor::run() {
     const auto stay = boost::asio::make_work_guard(context_);

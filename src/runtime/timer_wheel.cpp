@@ -13,6 +13,7 @@ void TimerWheel::schedule(Timer& timer, SteadyTime when) noexcept {
         overdue_.push_back(timer);
     } else {
         place(timer);
+        if (next_tick_ != kUnknown) next_tick_ = std::min(next_tick_, timer.tick_);
     }
 }
 
@@ -40,12 +41,13 @@ void TimerWheel::advance(SteadyTime now) {
     const auto since_start = std::chrono::floor<Tick>(now - start_).count();
     const std::uint64_t target = since_start < 0 ? 0 : static_cast<std::uint64_t>(since_start);
     while (now_ < target) {
-        const auto next = next_tick();
-        if (!next || *next > target) {
+        next_tick_ = kUnknown;
+        const std::uint64_t next = next_tick();
+        if (next > target) {
             now_ = target;
             return;
         }
-        now_ = *next;
+        now_ = next;
         cascade_into_now();
         overdue_.splice_back(slots_[0][now_ % kSlots]);
         fire_overdue();
@@ -77,13 +79,14 @@ void TimerWheel::fire_overdue() {
 
 std::optional<SteadyTime> TimerWheel::next_expiry() noexcept {
     if (!overdue_.empty()) return start_ + Tick(now_);
-    const auto next = next_tick();
-    if (!next) return std::nullopt;
-    return start_ + Tick(*next);
+    if (next_tick_ == kUnknown) next_tick_ = next_tick();
+    if (next_tick_ == kNone) return std::nullopt;
+    return start_ + Tick(next_tick_);
 }
 
-std::optional<std::uint64_t> TimerWheel::next_tick() noexcept {
-    std::optional<std::uint64_t> earliest;
+/// When the next slot that holds timers is reached; kNone where there is none.
+std::uint64_t TimerWheel::next_tick() noexcept {
+    std::uint64_t earliest = kNone;
     for (unsigned level = 0; level < kLevels; ++level) {
         const unsigned shift = level * kSlotBits;
         const std::uint64_t digit = (now_ >> shift) % kSlots;
@@ -98,7 +101,7 @@ std::optional<std::uint64_t> TimerWheel::next_tick() noexcept {
         } else {
             continue;
         }
-        if (!earliest || begin < *earliest) earliest = begin;
+        earliest = std::min(earliest, begin);
     }
     return earliest;
 }

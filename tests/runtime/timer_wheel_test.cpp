@@ -73,9 +73,9 @@ TEST(TimerWheel, CancelledAndDestroyedTimersDoNotFire) {
     wheel.schedule(destroyed->timer, kStart + milliseconds(5));
     cancelled.timer.cancel();
     destroyed.reset();
-    EXPECT_EQ(wheel.next_expiry(), std::nullopt);
     wheel.advance(kStart + milliseconds(10));
     EXPECT_EQ(cancelled.fired, 0);
+    EXPECT_EQ(wheel.next_expiry(), std::nullopt);
 }
 
 TEST(TimerWheel, ACallbackMayCancelATimerOfTheSameMillisecond) {

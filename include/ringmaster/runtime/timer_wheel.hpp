@@ -56,11 +56,13 @@ class TimerWheel {
     static constexpr unsigned kLevels = 6;
     static constexpr unsigned kSlotBits = 6;
     static constexpr unsigned kSlots = 1u << kSlotBits;
+    static constexpr std::uint64_t kNone = ~std::uint64_t{0};
+    static constexpr std::uint64_t kUnknown = kNone - 1;
 
     void place(Timer& timer) noexcept;
     void cascade_into_now() noexcept;
     void fire_overdue();
-    std::optional<std::uint64_t> next_tick() noexcept;
+    std::uint64_t next_tick() noexcept;
     std::optional<unsigned> first_occupied(unsigned level, unsigned from) noexcept;
 
     SteadyTime start_;
@@ -69,6 +71,9 @@ class TimerWheel {
     List overdue_;  ///< scheduled for a time that had passed already
     /// A set bit: the slot may hold timers. Cleared when it is found empty, not on every cancel.
     std::array<std::uint64_t, kLevels> maybe_occupied_{};
+    /// What next_tick() would say, or less; kUnknown after an advance(). It is asked for far more
+    /// often than time moves on.
+    std::uint64_t next_tick_ = kUnknown;
 };
 
 }  // namespace ringmaster::runtime

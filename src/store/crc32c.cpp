@@ -4,7 +4,7 @@
 #include <cstring>
 
 #if defined(__x86_64__)
-#include <immintrin.h>
+#include <nmmintrin.h>
 #endif
 
 namespace ringmaster::store {

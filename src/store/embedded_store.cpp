@@ -52,7 +52,7 @@ Result<std::unique_ptr<EmbeddedStore>> EmbeddedStore::open(runtime::Reactor& rea
                                                            const ringpool::Catalog& catalog,
                                                            const std::vector<PoolNumbers>& numbers,
                                                            EmbeddedStoreOptions options, Log& log) {
-    static Disk disk;
+    static Disk disk;  // has no state
     return open(reactor, catalog, numbers, std::move(options), log, disk, BootTime::read());
 }
 

@@ -64,13 +64,11 @@ void JournalWriter::stop() noexcept {
 bool JournalWriter::sync_due() const noexcept {
     if (failure_ || durable_ >= written_) return false;
     switch (fsync_) {
-        case Fsync::always:
-            return true;
+        case Fsync::always: return true;
         case Fsync::everysec:
             if (reactor_.scheduler().now() >= unsynced_since_ + kSyncInterval) return true;
             break;
-        case Fsync::never:
-            break;
+        case Fsync::never: break;
     }
     return sync_asked_ > durable_ || !left_.empty();
 }

@@ -202,8 +202,7 @@ Result<void> Recovery::apply(const LoadedSegment& segment, const RecordView& rec
             return {};
         }
         case RecordType::sync:
-        case RecordType::seal:
-            return {};
+        case RecordType::seal: return {};
     }
     return nonsense("a record of unknown type");
 }

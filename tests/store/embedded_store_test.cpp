@@ -1,8 +1,10 @@
 #include "ringmaster/store/embedded_store.hpp"
 
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -62,7 +64,7 @@ class EmbeddedStoreTest : public ::testing::Test {
     std::unique_ptr<TestStore> open(std::vector<TestPool> pools = {{"autos"}}) {
         auto store = std::make_unique<TestStore>(directory_.path(), std::move(pools), options_,
                                                  &disk_, &clock_, boot_);
-        EXPECT_FALSE(store->error()) << store->error()->message;
+        if (store->error()) throw std::runtime_error(store->error()->message);
         return store;
     }
     /// Waits in a fiber until the store can write again.
@@ -413,7 +415,8 @@ TEST_F(EmbeddedStoreTest, OldSegmentsGoButNotTheRecordsOfHoldsThatGoOn) {
     options_.history = 10h;
     const auto store = open({{"autos", 100, 24h}});
     const std::string context = one_parameter("gclid", std::string(300, 'x'));
-    for (int hour = 0; hour < 40; ++hour) {
+    // Snapshots, and what they let go of, come in the background: how soon is not said.
+    for (int hour = 0; hour < 400 && std::filesystem::exists(segment(1)); ++hour) {
         clock_.leap(1h);
         store->allocate(0, "stays", context);
         if (hour < 4) store->allocate(0, "silent " + std::to_string(hour), context);
@@ -424,7 +427,7 @@ TEST_F(EmbeddedStoreTest, OldSegmentsGoButNotTheRecordsOfHoldsThatGoOn) {
         }
         expect_records(*store);
     }
-    // Its first record had gone with its segment, if it had not been written anew.
+    // The first record of "stays" would have kept it, had it not been written anew.
     EXPECT_FALSE(std::filesystem::exists(segment(1)));
     EXPECT_TRUE(store->log().problems().empty()) << store->log().all();
 }
@@ -439,7 +442,7 @@ TEST_F(EmbeddedStoreTest, ASnapshotIsNotPublishedBeforeTheJournalInFrontOfItIsOn
     store->allocate(0, "v-1");
     store->run([&] {
         // The child's and then the journal's.
-        while (disk_.syncs() < before + 2) store->sleep(1ms);
+        for (int i = 0; i < 1000 && disk_.syncs() < before + 2; ++i) store->sleep(1ms);
         store->sleep(5ms);
         EXPECT_EQ(snapshots(), 0u);
         barrier_.open();
@@ -485,39 +488,51 @@ TEST_F(EmbeddedStoreTest, ARowThatNoSegmentHasRoomForDoesNotFailTheOthers) {
 
 // --- trouble -------------------------------------------------------------------------------------
 
-TEST_F(EmbeddedStoreTest, AFailedWriteStopsServiceUntilASnapshotHasReplacedTheSegment) {
-    for (const bool short_write : {false, true}) {
-        const std::string old_session = short_write ? "v-1" : "v-3";
-        const auto store = open();
-        const auto held = store->allocate(0, old_session);
-        if (short_write) {
-            disk_.write_short(20);
-        } else {
-            disk_.fail(TestDisk::writing, std::errc::io_error);
+class FailedWrite : public EmbeddedStoreTest {
+  protected:
+    void stops_service_until_a_snapshot_has_replaced_the_segment(std::function<void()> break_disk) {
+        ringpool::PhoneNumber number;
+        {
+            const auto store = open();
+            wait_for_next_segment(*store);
+            number = store->allocate(0, "v-1").number;
+            break_disk();
+            EXPECT_TRUE(unavailable(store->allocate(0, "v-2")));
+            EXPECT_FALSE((*store)->ready().ok());
+            const auto before = state_of(**store, 1);
+            EXPECT_TRUE(unavailable(store->allocate(0, "v-3")));
+            EXPECT_EQ(state_of(**store, 1), before) << "memory is left alone meanwhile";
+            store->run([&] {
+                EXPECT_EQ((*store)->release(0, number, {"v-1", {}}, {}).error().code,
+                          ErrorCode::unavailable);
+            });
+            disk_.heal();
+            wait_until_ready(*store);
+            EXPECT_EQ(store->allocate(0, "v-1").number, number);
+            EXPECT_TRUE(store->log().has("can't write to the journal")) << store->log().all();
+            EXPECT_TRUE(store->log().has("can be written again")) << store->log().all();
         }
-        EXPECT_TRUE(unavailable(store->allocate(0, "v-new")));
-        EXPECT_FALSE((*store)->ready().ok());
-        const auto before = state_of(**store, 1);
-        EXPECT_TRUE(unavailable(store->allocate(0, "v-other")));
-        EXPECT_EQ(state_of(**store, 1), before) << "memory is left alone meanwhile";
-        store->run([&] {
-            EXPECT_EQ((*store)->release(0, held.number, {old_session, {}}, {}).error().code,
-                      ErrorCode::unavailable);
-        });
-        disk_.heal();
-        wait_until_ready(*store);
-        EXPECT_EQ(store->allocate(0, old_session).number, held.number);
-        EXPECT_EQ(store->log().problems().size(), 1u) << store->log().all();
-        EXPECT_TRUE(store->log().has("can be written again"));
+        const auto store = open();
+        EXPECT_TRUE(store->log().problems().empty()) << store->log().all();
+        EXPECT_EQ(store->allocate(0, "v-1").number, number);
+        // Its answer was an overflow number, but the number that it did not hear of is its own.
+        EXPECT_EQ(store->allocate(0, "v-2").number, test_number(0, 1).number);
     }
-    const auto store = open();
-    EXPECT_EQ(store->allocate(0, "v-3").number, test_number(0, 0).number);
-    EXPECT_TRUE(store->log().problems().empty()) << store->log().all();
+};
+
+TEST_F(FailedWrite, StopsServiceUntilASnapshotHasReplacedTheSegment) {
+    stops_service_until_a_snapshot_has_replaced_the_segment(
+        [&] { disk_.fail(TestDisk::writing, std::errc::io_error); });
+}
+
+TEST_F(FailedWrite, OfAPartIsTheSame) {
+    stops_service_until_a_snapshot_has_replaced_the_segment([&] { disk_.write_short(20); });
 }
 
 TEST_F(EmbeddedStoreTest, AHoldWhoseRecordWasLostIsRecordedByItsNextTouch) {
     const auto store = open();
     const auto slot = [&]() -> const ringpool::Slot& { return (*store)->pool(0).slot(0); };
+    wait_for_next_segment(*store);
     store->allocate(0, "v-1");
     const auto first = slot().record;
     disk_.fail(TestDisk::writing, std::errc::io_error);
@@ -534,6 +549,7 @@ TEST_F(EmbeddedStoreTest, AHoldWhoseRecordWasLostIsRecordedByItsNextTouch) {
 TEST_F(EmbeddedStoreTest, AFailedSyncIsNotBelievedEvenIfTheNextOneSucceeds) {
     options_.fsync = Fsync::always;
     const auto store = open();
+    wait_for_next_segment(*store);
     const auto held = store->allocate(0, "v-1");
     disk_.fail(TestDisk::syncing, std::errc::io_error);
     EXPECT_TRUE(unavailable(store->allocate(0, "v-2")));

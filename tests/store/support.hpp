@@ -126,10 +126,7 @@ class TestDisk : public Disk {
     void fail_paths(std::string part) { failing_paths_ = std::move(part); }
     /// A write fails after its first `bytes` bytes; -1: none does.
     void write_short(int bytes) { shared_->short_bytes = bytes; }
-        shared_->short_bytes = bytes == SIZE_MAX ? -1 : static_cast<int>(bytes);
-    }
-    /// After `count` more steps nothing changes the disk any more: as if the process had died
-    /// there.
+    /// After `count` more steps nothing changes the disk any more, as if the process had died.
     void freeze_after(int count) { shared_->steps_left = count; }
     void freeze() { freeze_after(0); }
     void heal() {
@@ -137,8 +134,7 @@ class TestDisk : public Disk {
         shared_->failing = 0;
         shared_->short_bytes = -1;
     }
-    /// Called for each sync of this process, after it has been counted, on the thread that wants
-    /// it.
+    /// Called for each sync of this process, once it is counted, on the thread that wants it.
     std::function<void()> before_sync;
 
     int syncs() const { return shared_->syncs; }

@@ -135,7 +135,6 @@ void hash_context(benchmark::State& state) {
     builder.finish(bytes);
     for (auto _ : state) {
         benchmark::DoNotOptimize(hasher.hash("autos", {.id = {}, .context = Context(bytes)}));
-        benchmark::DoNotOptimize(hasher.context_hash(Context(bytes)));
     }
 }
 BENCHMARK(hash_context);

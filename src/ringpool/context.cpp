@@ -75,16 +75,22 @@ Result<void> ContextBuilder::add(std::string_view name, std::string_view value) 
 }
 
 std::size_t ContextBuilder::finish(std::string& arena) {
+    std::size_t bytes = 0;
+    for (std::size_t i = 0; i < count_; ++i) {
+        bytes += kPrefixBytes + parameters_[i].name.size() + parameters_[i].value.size();
+    }
     const std::size_t before = arena.size();
+    arena.resize(before + bytes);
+    char* to = arena.data() + before;
     for (std::size_t i = 0; i < count_; ++i) {
         const auto& [name, value] = parameters_[i];
-        arena += static_cast<char>(name.size());
-        arena += static_cast<char>(value.size() & 0xff);
-        arena += static_cast<char>(value.size() >> 8);
-        arena += name;
-        arena += value;
+        *to++ = static_cast<char>(name.size());
+        *to++ = static_cast<char>(value.size() & 0xff);
+        *to++ = static_cast<char>(value.size() >> 8);
+        to = std::ranges::copy(name, to).out;
+        to = std::ranges::copy(value, to).out;
     }
-    return arena.size() - before;
+    return bytes;
 }
 
 }  // namespace ringmaster::ringpool

@@ -41,12 +41,4 @@ SessionHash SessionHasher::hash(std::string_view pool_id, const Session& session
     return result ? result : SessionHash{1, 0};
 }
 
-std::uint32_t SessionHasher::context_hash(Context context) const noexcept {
-    std::array<std::uint32_t, 2> words;
-    static_assert(sizeof(words) == crypto_shorthash_siphash24_BYTES);
-    crypto_shorthash_siphash24(reinterpret_cast<unsigned char*>(words.data()),
-                               bytes_of(context.bytes()), context.bytes().size(), key_.data());
-    return words[0];
-}
-
 }  // namespace ringmaster::ringpool

@@ -1,5 +1,6 @@
 #include "ringmaster/store/embedded_store.hpp"
 
+#include "ringmaster/store/crc32c.hpp"
 #include "ringmaster/store/recovery.hpp"
 #include "ringmaster/store/retention.hpp"
 #include "ringmaster/store/retry_delay.hpp"
@@ -246,7 +247,8 @@ void EmbeddedStore::record(const AllocationRequest& request, const ringpool::Ses
     RingPool& pool = holdings_.pool(request.pool);
     Slot& slot = pool.slot(decision.slot);
     const ringpool::PhoneNumber number = pool.number(decision.slot).number;
-    const std::uint32_t context = hasher_.context_hash(request.session.context);
+    // Not keyed: who makes two contexts collide only keeps his own call from the later one.
+    const std::uint32_t context = crc32c(std::as_bytes(std::span(request.session.context.bytes())));
     const bool goes_on = decision.outcome != RingPool::Outcome::fresh;
     const bool recorded = (slot.record & kNotRecorded) == 0 && slot.record > aged_before_;
     if (goes_on && recorded && slot.context == context) {

@@ -45,8 +45,6 @@ TEST(SessionHasher, DependsOnTheKey) {
     other[15] ^= 1;
     EXPECT_NE(SessionHasher(other).hash("autos", visitor("v-81")),
               SessionHasher(kKey).hash("autos", visitor("v-81")));
-    EXPECT_NE(SessionHasher(other).context_hash(Context()),
-              SessionHasher(kKey).context_hash(Context()));
 }
 
 TEST(SessionHasher, TakesTheContextForTheSessionOnlyWhereThereIsNoId) {
@@ -87,14 +85,6 @@ TEST(SessionHasher, TakesSessionsOfAnySize) {
     }
     id.assign(1 << 20, 'x');
     EXPECT_TRUE(seen.insert(hasher.hash("autos", visitor(id)).low).second);
-}
-
-TEST(SessionHasher, TellsThatAContextChanged) {
-    SessionHasher hasher(kKey);
-    const auto hash = hasher.context_hash(Context(std::string_view("\x01\x01\x00x1", 5)));
-    EXPECT_EQ(hasher.context_hash(Context(std::string_view("\x01\x01\x00x1", 5))), hash);
-    EXPECT_NE(hasher.context_hash(Context(std::string_view("\x01\x01\x00x2", 5))), hash);
-    EXPECT_NE(hasher.context_hash(Context()), hash);
 }
 
 }  // namespace

@@ -7,7 +7,6 @@
 
 namespace ringmaster::ringpool {
 
-class Context;
 struct Session;
 
 /// A 128-bit keyed hash of a session within its pool. Equal hashes are taken for equal sessions:
@@ -31,8 +30,6 @@ class SessionHasher {
     /// Never zero. Different pools, and visitors and contexts of equal bytes, hash differently.
     /// Precondition: `pool_id` has at most 255 bytes.
     SessionHash hash(std::string_view pool_id, const Session& session);
-    /// Tells, but for one in 2^32, whether a context changed.
-    std::uint32_t context_hash(Context context) const noexcept;
 
   private:
     Key key_;

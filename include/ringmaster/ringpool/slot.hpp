@@ -22,7 +22,7 @@ struct alignas(64) Slot {
     WallTime eligible_at{};   ///< from then on (the cool-down later) others may get it; 0 = always
     std::uint64_t record =
         0;  ///< journal position of its latest full record; 0 = none. The store's.
-    std::uint32_t context = 0;  ///< hash of the context in that record. The store's.
+    std::uint32_t context = 0;  ///< checksum of the context in that record. The store's.
     bool draining = false;      ///< goes to no new session; has left the pool from eligible_at on
 };
 static_assert(sizeof(Slot) == 64);

@@ -40,4 +40,10 @@ void set_error(http::Response& response, const ApiError& error) {
     }
 }
 
+void set_plain_error(http::Response& response, const ApiError& error) {
+    set_error(response, error);
+    response.content_type = "text/plain";
+    response.body.assign(to_string(error.error_class)).append(": ").append(error.message);
+}
+
 }  // namespace ringmaster::api

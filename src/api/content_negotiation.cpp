@@ -1,5 +1,7 @@
 #include "ringmaster/api/content_negotiation.hpp"
 
+#include "ringmaster/api/api_error.hpp"
+
 #include <algorithm>
 
 namespace ringmaster::api {
@@ -110,6 +112,15 @@ std::optional<std::string> why_not_json(const http::Request& request) {
     }
     return "the content is declared to be something else than JSON; send it with "
            "'Content-Type: application/json'";
+}
+
+bool check_json(const http::Request& request, http::Response& response) {
+    auto why = why_not_json(request);
+    if (!why) return true;
+    response.add_header("Accept", "application/json");
+    response.add_header("Accept-Encoding", "identity");
+    set_error(response, {ErrorClass::unsupported_media_type, *std::move(why)});
+    return false;
 }
 
 }  // namespace ringmaster::api

@@ -101,7 +101,7 @@ void NumbersWriter::append_row(std::string& out, const RequestId& request_id,
 }
 
 void NumbersWriter::append_error(std::string& out, const RequestId& request_id,
-                                 const ApiError& error) const {
+                                 const ApiError& error) {
     out += '{';
     if (request_id) {
         out += "\"request_id\":";

@@ -100,12 +100,14 @@ Service::Service(const Config& config, NumberFiles numbers, Clock& clock, Log& l
       catalog_(make_catalog(config)),
       store_(open_store(reactor_, catalog_, std::move(numbers), config, log)),
       numbers_api_(catalog_, *store_, reactor_.scheduler(), clock, errors_, config.api),
+      compat_api_(catalog_, *store_, reactor_.scheduler(), clock, errors_, config.api),
       health_api_(*store_, [this] { return server_.draining(); }),
       server_(reactor_, make_handler(), server_limits(config, log), errors_, log),
       signals_(reactor_.context(), SIGTERM, SIGINT, SIGQUIT),
       told_to_stop_(reactor_.scheduler()) {
     signals_.add(SIGHUP);
     numbers_api_.register_routes(router_);
+    compat_api_.register_routes(router_);
     health_api_.register_routes(router_);
 }
 

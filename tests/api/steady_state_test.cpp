@@ -2,6 +2,7 @@
 // (Not under AddressSanitizer, which has operators of its own.)
 #ifndef __SANITIZE_ADDRESS__
 
+#include "ringmaster/api/compat_api.hpp"
 #include "ringmaster/api/health_api.hpp"
 #include "ringmaster/api/numbers_api.hpp"
 
@@ -53,6 +54,7 @@ class SteadyState : public ::testing::Test {
   protected:
     SteadyState() {
         numbers_.register_routes(router_);
+        compat_.register_routes(router_);
         health_.register_routes(router_);
     }
 
@@ -74,6 +76,7 @@ class SteadyState : public ::testing::Test {
     ringpool::Catalog catalog_ = make_catalog();
     CheapStore store_;
     NumbersApi numbers_{catalog_, store_, runtime_.scheduler, runtime_.clock, runtime_.errors, {}};
+    CompatApi compat_{catalog_, store_, runtime_.scheduler, runtime_.clock, runtime_.errors, {}};
     HealthApi health_{store_, [] { return false; }};
     http::Router router_;
     http::Response response_;
@@ -97,6 +100,17 @@ TEST_F(SteadyState, ABatchAllocatesNothing) {
                 R"("context":{"utm_source":"goo\u0067le","gclid":"Cj0K","n":1}})";
     }
     EXPECT_EQ(allocations_of(make_request("POST", "/numbers", "", body + "]}")), 0u);
+}
+
+TEST_F(SteadyState, ACompatibleBulkAllocatesOnlyForThePath) {
+    std::string body = R"({"requests":[)";
+    for (int i = 0; i < 40; ++i) {
+        if (i > 0) body += ',';
+        body += R"({"api_suffix":"autos/allocate_number.json?ring_pool_key=A329F4DC&m1=a%20b",)"
+                R"("request_id":"193C5F"})";
+    }
+    EXPECT_EQ(allocations_of(make_request("POST", "/api/2013-07-01/bulk.json", "", body + "]}")),
+              1u);
 }
 
 }  // namespace

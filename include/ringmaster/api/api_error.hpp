@@ -34,5 +34,7 @@ struct ApiError {
 /// Fills in the answer to a request that failed as a whole, with Retry-After where it may be worth
 /// asking again.
 void set_error(http::Response& response, const ApiError& error);
+/// The same as text/plain: "InvalidKey: API Key ...".
+void set_plain_error(http::Response& response, const ApiError& error);
 
 }  // namespace ringmaster::api

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "ringmaster/api/api_error.hpp"
+#include "ringmaster/api/batch_allocator.hpp"
 #include "ringmaster/api/numbers_request.hpp"
 #include "ringmaster/api/numbers_writer.hpp"
 #include "ringmaster/base/clock.hpp"
@@ -12,9 +12,8 @@
 #include "ringmaster/ringpool/store.hpp"
 #include "ringmaster/runtime/scheduler.hpp"
 
-#include <memory>
+#include <string>
 #include <string_view>
-#include <vector>
 
 namespace ringmaster::api {
 
@@ -27,7 +26,6 @@ class NumbersApi {
     NumbersApi(const ringpool::Catalog& catalog, ringpool::Store& store,
                const runtime::Scheduler& scheduler, const Clock& clock, ErrorReporter& errors,
                const ApiLimits& limits);
-    ~NumbersApi();
     NumbersApi(const NumbersApi&) = delete;
     NumbersApi& operator=(const NumbersApi&) = delete;
 
@@ -43,23 +41,13 @@ class NumbersApi {
     void release(const http::Request& request, std::string_view e164, http::Response& response);
 
   private:
-    struct Work;
-    class Lease;
+    void write_rows(const Batch& batch, std::string& out);
 
-    std::optional<ApiError> allocate(std::string_view doing, Work& work);
-    ApiError exhausted(const ringpool::AllocationRequest& request,
-                       const ringpool::Allocation& allocation) const;
-    void write_rows(const Work& work, const std::optional<ApiError>& failure, std::string& out);
-    void add_processing_time(SteadyTime begin, http::Response& response) const;
-
-    const ringpool::Catalog& catalog_;
     ringpool::Store& store_;
     const runtime::Scheduler& scheduler_;
-    const Clock& clock_;
-    ErrorReporter& errors_;
     NumbersReader reader_;
     NumbersWriter writer_;
-    std::vector<std::unique_ptr<Work>> idle_;  ///< capacity reserved at construction
+    BatchAllocator allocator_;
 };
 
 }  // namespace ringmaster::api

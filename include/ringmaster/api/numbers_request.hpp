@@ -6,6 +6,7 @@
 #include "ringmaster/ringpool/store.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -78,16 +79,31 @@ class NumbersReader {
     /// whole.
     void read_query(std::string_view query, NumbersRequest& out);
 
+    /// Reads the body of the compatible bulk.json like read_body(): rows of "api_suffix", which is
+    /// "POOL/allocate_number.json?ring_pool_key=KEY&..." with or without "/" and "ring_pools/"
+    /// before it, and "request_id". The rows may be called "requests" or "request".
+    std::optional<ApiError> read_bulk(std::string_view body, NumbersRequest& out);
+
+    /// Reads the query of the compatible allocate_number like read_query(). All but its
+    /// "ring_pool_key" is context.
+    void read_allocate_number(std::string_view pool, std::string_view query, NumbersRequest& out);
+
   private:
+    /// In whose words a request is made: our own, or those that we are compatible with.
+    enum class Dialect : std::uint8_t { own, compatible };
     class BodyWalk;
     struct Fields;
 
+    std::optional<ApiError> read_rows(std::string_view body, Dialect dialect, NumbersRequest& out);
+    void read_suffix(Fields& fields);
+    void read_pairs(std::string_view query, std::string& arena, Fields& fields);
     void finish_row(const Fields& fields, NumbersRequest& out);
 
     const ringpool::Catalog& catalog_;
     const ApiLimits limits_;
     ringpool::ContextBuilder context_;
     std::unique_ptr<JsonTokens> json_;
+    std::string suffix_;  ///< decoded parts of one api_suffix, until its row is finished
 };
 
 }  // namespace ringmaster::api

@@ -21,7 +21,7 @@ class NumbersWriter {
     /// Precondition: `allocation` is not refused.
     void append_row(std::string& out, const RequestId& request_id,
                     const ringpool::Allocation& allocation);
-    void append_error(std::string& out, const RequestId& request_id, const ApiError& error) const;
+    static void append_error(std::string& out, const RequestId& request_id, const ApiError& error);
 
   private:
     static constexpr std::size_t kTimeBytes = 20;  ///< "2026-11-21T17:31:05Z"

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "ringmaster/api/compat_api.hpp"
 #include "ringmaster/api/health_api.hpp"
 #include "ringmaster/api/numbers_api.hpp"
 #include "ringmaster/app/config.hpp"
@@ -59,6 +60,7 @@ class Service {
     ringpool::Catalog catalog_;
     std::unique_ptr<store::EmbeddedStore> store_;
     api::NumbersApi numbers_api_;
+    api::CompatApi compat_api_;
     api::HealthApi health_api_;
     http::Router router_;
     http::Server server_;

@@ -29,7 +29,7 @@ struct PoolDefinition {
     std::chrono::seconds max_hold{0};
     bool allow_overflow = true;
     PoolNumber overflow;                ///< required where allow_overflow
-    std::string tracking_url;           ///< template; may be empty
+    std::string tracking_url;           ///< template with {number}; may be empty
     std::string default_region = "US";  ///< two capital letters
 
     /// Checks every rule above; the text of the error names the field, its value (never the key's)

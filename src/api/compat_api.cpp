@@ -158,7 +158,12 @@ void CompatApi::allocate_bulk(const http::Request& request, std::string_view dat
         return set_error(response, *error);
     }
     allocator_.allocate("POST bulk.json", *batch);
-    write_rows(*batch, response.body);
+    allocator_.append_responses(
+        *batch, response.body,
+        [&](const auto& request_id, const ringpool::PoolDefinition& definition,
+            const ringpool::Allocation& answer) {
+            append_row(response.body, request_id, definition, answer);
+        });
     allocator_.add_processing_time(*batch, response);
 }
 
@@ -196,39 +201,22 @@ std::string_view CompatApi::tracking_url(const ringpool::PoolDefinition& pool,
     return tracking_url_ += rest;
 }
 
-void CompatApi::write_rows(const Batch& batch, std::string& out) {
-    constexpr std::size_t kUsualRowBytes = 192;
-    out.reserve(batch.request.rows().size() * kUsualRowBytes);
-    out += "{\"responses\":[";
-    const auto separate = [&] {
-        if (out.back() != '[') out += ',';
-    };
-    allocator_.for_each_row(
-        batch,
-        [&](const auto& request_id, const ringpool::PoolDefinition& pool,
-            const ringpool::Allocation& answer) {
-            separate();
-            out += '{';
-            if (request_id) {
-                out += "\"request_id\":";
-                http::append_json_string(out, *request_id);
-                out += ',';
-            }
-            out += "\"promo_number_formatted\":";
-            http::append_json_string(out, answer.formatted.view());
-            out.append(",\"promo_number\":\"").append(PromoNumber(answer.number).view());
-            out += "\",\"tracking_url\":";
-            http::append_json_string(out, tracking_url(pool, answer.number));
-            if (answer.outcome == ringpool::Allocation::Outcome::overflow) {
-                out += ",\"overflow\":true";
-            }
-            out += '}';
-        },
-        [&](const auto& request_id, const ApiError& error) {
-            separate();
-            NumbersWriter::append_error(out, request_id, error);
-        });
-    out += "]}";
+void CompatApi::append_row(std::string& out, const NumbersWriter::RequestId& request_id,
+                           const ringpool::PoolDefinition& pool,
+                           const ringpool::Allocation& answer) {
+    out += '{';
+    if (request_id) {
+        out += "\"request_id\":";
+        http::append_json_string(out, *request_id);
+        out += ',';
+    }
+    out += "\"promo_number_formatted\":";
+    http::append_json_string(out, answer.formatted.view());
+    out.append(",\"promo_number\":\"").append(PromoNumber(answer.number).view());
+    out += "\",\"tracking_url\":";
+    http::append_json_string(out, tracking_url(pool, answer.number));
+    if (answer.outcome == ringpool::Allocation::Outcome::overflow) out += ",\"overflow\":true";
+    out += '}';
 }
 
 void CompatApi::write_number(Format format, const ringpool::PoolDefinition& pool,

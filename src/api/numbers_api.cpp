@@ -46,7 +46,11 @@ void NumbersApi::allocate_batch(const http::Request& request, http::Response& re
         return set_error(response, *error);
     }
     allocator_.allocate("POST /numbers", *batch);
-    write_rows(*batch, response.body);
+    allocator_.append_responses(
+        *batch, response.body,
+        [&](const auto& request_id, const auto&, const ringpool::Allocation& answer) {
+            writer_.append_row(response.body, request_id, answer);
+        });
     allocator_.add_processing_time(*batch, response);
 }
 
@@ -97,26 +101,6 @@ void NumbersApi::release(const http::Request& request, std::string_view e164,
     } else {
         set_error(response, {ErrorClass::service_unavailable, released.error().message});
     }
-}
-
-void NumbersApi::write_rows(const Batch& batch, std::string& out) {
-    constexpr std::size_t kUsualRowBytes = 128;
-    out.reserve(batch.request.rows().size() * kUsualRowBytes);
-    out += "{\"responses\":[";
-    const auto separate = [&] {
-        if (out.back() != '[') out += ',';
-    };
-    allocator_.for_each_row(
-        batch,
-        [&](const auto& request_id, const auto&, const ringpool::Allocation& answer) {
-            separate();
-            writer_.append_row(out, request_id, answer);
-        },
-        [&](const auto& request_id, const ApiError& error) {
-            separate();
-            NumbersWriter::append_error(out, request_id, error);
-        });
-    out += "]}";
 }
 
 }  // namespace ringmaster::api

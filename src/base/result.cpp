@@ -5,7 +5,6 @@ namespace ringmaster {
 std::string_view to_string(ErrorCode code) noexcept {
     switch (code) {
         case ErrorCode::timeout: return "timeout";
-        case ErrorCode::shed: return "shed";
         case ErrorCode::closed: return "closed";
         case ErrorCode::invalid: return "invalid";
         case ErrorCode::not_found: return "not_found";

@@ -2,6 +2,7 @@
 
 #include "ringmaster/http/router.hpp"
 
+#include <algorithm>
 #include <cctype>
 #include <utility>
 

@@ -42,9 +42,6 @@ Result<void> Listener::listen(const Endpoint& endpoint, int backlog) {
 Endpoint Listener::local_endpoint() const {
     return acceptor_.local_endpoint();
 }
-int Listener::family() const {
-    return acceptor_.local_endpoint().data()->sa_family;
-}
 
 void Listener::resume() {
     paused_ = false;

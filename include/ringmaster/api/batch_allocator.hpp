@@ -2,6 +2,7 @@
 
 #include "ringmaster/api/api_error.hpp"
 #include "ringmaster/api/numbers_request.hpp"
+#include "ringmaster/api/numbers_writer.hpp"
 #include "ringmaster/base/clock.hpp"
 #include "ringmaster/base/log.hpp"
 #include "ringmaster/http/response.hpp"
@@ -12,6 +13,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -62,6 +64,30 @@ class BatchAllocator {
                 on_number(row.request_id, pool, answer);
             }
         }
+    }
+
+    /// Appends {"responses":[...]} with what came of each row: `append_number(request_id, pool,
+    /// answer)` appends the object of one that has a number; a failed one looks alike everywhere.
+    template <class AppendNumber>
+    void append_responses(const Batch& batch, std::string& out,
+                          AppendNumber&& append_number) const {
+        constexpr std::size_t kUsualRowBytes = 192;
+        out.reserve(batch.request.rows().size() * kUsualRowBytes);
+        out += "{\"responses\":[";
+        const auto separate = [&] {
+            if (out.back() != '[') out += ',';
+        };
+        for_each_row(
+            batch,
+            [&](const auto& request_id, const auto& pool, const auto& answer) {
+                separate();
+                append_number(request_id, pool, answer);
+            },
+            [&](const auto& request_id, const ApiError& error) {
+                separate();
+                NumbersWriter::append_error(out, request_id, error);
+            });
+        out += "]}";
     }
 
     /// Adds the field that tells the server's time for the request, in milliseconds.

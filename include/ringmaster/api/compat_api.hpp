@@ -52,7 +52,8 @@ class CompatApi {
   private:
     std::string_view tracking_url(const ringpool::PoolDefinition& pool,
                                   ringpool::PhoneNumber number);
-    void write_rows(const Batch& batch, std::string& out);
+    void append_row(std::string& out, const NumbersWriter::RequestId& request_id,
+                    const ringpool::PoolDefinition& pool, const ringpool::Allocation& answer);
     void write_number(Format format, const ringpool::PoolDefinition& pool,
                       const ringpool::Allocation& answer, http::Response& response);
 

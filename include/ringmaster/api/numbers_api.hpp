@@ -41,8 +41,6 @@ class NumbersApi {
     void release(const http::Request& request, std::string_view e164, http::Response& response);
 
   private:
-    void write_rows(const Batch& batch, std::string& out);
-
     ringpool::Store& store_;
     const runtime::Scheduler& scheduler_;
     NumbersReader reader_;

@@ -34,8 +34,6 @@ class ErrorReporter {
 
     /// Logs `error` with what was being done, and returns its handle. Never throws.
     std::uint64_t report(std::string_view doing, std::exception_ptr error) noexcept;
-    /// How many were reported so far.
-    std::uint64_t count() const noexcept { return count_; }
 
   private:
     Log& log_;

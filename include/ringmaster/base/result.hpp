@@ -11,7 +11,6 @@ namespace ringmaster {
 /// What went wrong, as far as a caller may want to act on it. The text is for people.
 enum class ErrorCode {
     timeout,      ///< a deadline passed before the answer came
-    shed,         ///< refused at once, because a bound was reached
     closed,       ///< the other side, or this one, is gone or is draining
     invalid,      ///< the input is not what the contract asks for
     not_found,    ///< what was named does not exist

@@ -27,7 +27,6 @@ class Listener {
     Result<void> listen(const Endpoint& endpoint, int backlog);
     /// Where it listens, with the port that the kernel chose for port 0.
     Endpoint local_endpoint() const;
-    int family() const;
 
     /// Stops accepting until resume(). For a bound on connections.
     void pause() noexcept { paused_ = true; }

@@ -53,7 +53,6 @@ class StreamSocket {
     void shutdown_write() noexcept;
     /// Pending waits are answered later, from the loop, with false.
     void close() noexcept;
-    bool is_open() const noexcept { return socket_.is_open(); }
 
   private:
     using Socket = boost::asio::basic_stream_socket<Protocol, runtime::Reactor::Executor>;

@@ -127,7 +127,6 @@ class Scheduler {
 
     /// Tasks started and not ended.
     std::size_t fibers_in_use() const noexcept { return in_use_; }
-    std::size_t max_fibers() const noexcept { return stacks_.max_stacks(); }
     ErrorReporter& errors() noexcept { return errors_; }
 
     /// The fiber into whose stack guard `address` falls, or null. Async-signal-safe.

@@ -28,8 +28,6 @@ class StackSlab {
     /// where the kernel refuses the memory: to a caller that can only shed load, that is the same.
     std::optional<Stack> take() noexcept;
 
-    std::size_t max_stacks() const noexcept { return max_stacks_; }
-
     /// The index of the stack into whose guard `address` falls. Async-signal-safe.
     std::optional<std::size_t> overflowed(const void* address) const noexcept;
 

@@ -125,7 +125,6 @@ class Gate {
         return inside_ == 0 || waiters_.wait(deadline) == WakeReason::notified;
     }
     bool closed() const noexcept { return closed_; }
-    std::size_t inside() const noexcept { return inside_; }
 
   private:
     void leave() noexcept {

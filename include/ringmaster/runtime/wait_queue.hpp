@@ -19,7 +19,6 @@ class WaitQueue {
     /// none.
     bool notify_one() noexcept;
     void notify_all() noexcept;
-    bool empty() const noexcept { return waiters_.empty(); }
 
   private:
     struct Waiter : ListHook<WaitQueue> {

@@ -56,6 +56,26 @@ bool Waker::wake() const noexcept {
     return true;
 }
 
+bool Task::is_running() const noexcept {
+    return fiber_ != nullptr && fiber_->task_ == task_;
+}
+
+void Task::cancel(std::string_view reason) const {
+    if (!is_running() || fiber_->cancelled_) return;
+    fiber_->cancel_reason_ = reason;
+    fiber_->cancelled_ = true;
+    // One that was woken before it gets what it was woken for, a permit perhaps, and ends with its
+    // next wait.
+    if (fiber_->state_ == Fiber::State::waiting && fiber_->must_end()) {
+        fiber_->scheduler_.make_ready(*fiber_, WakeReason::cancelled);
+    }
+}
+
+CancellationShield::CancellationShield(Scheduler& scheduler) noexcept
+    : fiber_(*scheduler.current()) {
+    ++fiber_.shields_;
+}
+
 Fiber::Fiber(Scheduler& scheduler, StackSlab::Stack stack)
     : scheduler_(scheduler), stack_(stack), timeout_(Callback::of<&Fiber::on_timeout>(*this)) {
     boost::context::stack_context borrowed;
@@ -68,7 +88,7 @@ Fiber::Fiber(Scheduler& scheduler, StackSlab::Stack stack)
 
 // The scheduler has unwound the task before; here only the idle loop is left to end.
 Fiber::~Fiber() {
-    call_task_ = nullptr;
+    call_ = nullptr;
     switch_in();
 }
 
@@ -92,7 +112,7 @@ void Fiber::switch_out() noexcept {
 boost::context::fiber Fiber::loop(boost::context::fiber&& scheduler) noexcept {
     complete_switch(nullptr, &scheduler_stack_, &scheduler_stack_bytes_);
     scheduler_context_ = std::move(scheduler);
-    while (call_task_ != nullptr) {
+    while (call_ != nullptr) {
         run_task();
         switch_out();
     }
@@ -102,13 +122,15 @@ boost::context::fiber Fiber::loop(boost::context::fiber&& scheduler) noexcept {
 
 void Fiber::run_task() noexcept {
     try {
-        if (!scheduler_.unwinding_) call_task_(task_);
+        if (!scheduler_.unwinding_) call_(function_);
     } catch (const FiberUnwound&) {
         // The scheduler is being destroyed; it asked for this.
+    } catch (const Cancelled&) {
+        // So did who cancelled the task.
     } catch (...) {
         scheduler_.errors().report(name_, std::current_exception());
     }
-    destroy_task_(task_);
+    destroy_(function_);
     scheduler_.finished(*this);
 }
 

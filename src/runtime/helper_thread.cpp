@@ -28,6 +28,7 @@ HelperThread::~HelperThread() {
 void HelperThread::run_and_wait(const std::function<void()>& job, std::exception_ptr& error) {
     // The job refers to the fiber's stack, so the fiber must not leave before it is done: a
     // scheduler that is destroyed meanwhile has to wait for the thread first, see the destructor.
+    const CancellationShield shield(reactor_.scheduler());
     reactor_.scheduler().suspend([&](Waker waker) {
         const std::lock_guard lock(mutex_);
         jobs_.push_back([this, &job, &error, waker] {

@@ -1,6 +1,8 @@
 #include "ringmaster/runtime/scheduler.hpp"
 
+#include <algorithm>
 #include <cassert>
+#include <functional>
 #include <utility>
 
 namespace ringmaster::runtime {
@@ -17,10 +19,15 @@ Scheduler::Scheduler(Clock& clock, ErrorReporter& errors, SchedulerLimits limits
     idle_.reserve(limits.max_fibers);
 }
 
+// The youngest first: what one task has started may use what lies on its stack.
 Scheduler::~Scheduler() {
     unwinding_ = true;
+    std::vector<Fiber*> unfinished;
     for (const auto& fiber : fibers_) {
-        if (fiber->state_ == Fiber::State::idle) continue;
+        if (fiber->state_ != Fiber::State::idle) unfinished.push_back(fiber.get());
+    }
+    std::ranges::sort(unfinished, std::ranges::greater(), &Fiber::task_);
+    for (Fiber* const fiber : unfinished) {
         fiber->timeout_.cancel();
         fiber->unlink();
         resume(*fiber);
@@ -48,12 +55,15 @@ Fiber* Scheduler::take(const char* name, Deadline deadline) {
     fiber->name_ = name;
     fiber->deadline_ = deadline;
     fiber->state_ = Fiber::State::ready;
+    fiber->task_ = ++tasks_started_;
     return fiber;
 }
 
 void Scheduler::finished(Fiber& fiber) noexcept {
     fiber.state_ = Fiber::State::idle;
     fiber.name_ = "";
+    fiber.task_ = 0;
+    fiber.cancelled_ = false;
     idle_.push_back(&fiber);
     --in_use_;
 }
@@ -80,12 +90,14 @@ WakeReason Scheduler::suspend_with(Arming arming, Deadline deadline) {
     assert(current_ != nullptr && "only a fiber can suspend");
     Fiber& fiber = *current_;
     if (unwinding_) throw FiberUnwound{};
+    if (fiber.must_end()) throw Cancelled{fiber.cancel_reason_};
     fiber.state_ = Fiber::State::waiting;
     fiber.arming_ = &arming;
     if (!deadline.is_never()) timers_.schedule(fiber.timeout_, deadline.time());
     fiber.switch_out();
     if (unwinding_) throw FiberUnwound{};
     if (fiber.arm_error_) std::rethrow_exception(std::exchange(fiber.arm_error_, nullptr));
+    if (fiber.reason_ == WakeReason::cancelled) throw Cancelled{fiber.cancel_reason_};
     return fiber.reason_;
 }
 

@@ -134,7 +134,7 @@ void EmbeddedStore::start() {
 }
 
 void EmbeddedStore::run_part(const char* name, void (EmbeddedStore::*part)()) {
-    const bool started = reactor_.scheduler().spawn(name, [this, part] {
+    const runtime::Task started = reactor_.scheduler().spawn(name, [this, part] {
         (this->*part)();
         --parts_running_;
         part_ended_.notify_all();

@@ -178,5 +178,85 @@ TEST(Gate, AnEmptyGateClosesAtOnce) {
     EXPECT_TRUE(closed);
 }
 
+TEST(ConditionVariable, LetsTheMutexGoWhileItWaitsAndHasItAgainAfterwards) {
+    ManualScheduler manual;
+    Mutex mutex(manual.scheduler);
+    ConditionVariable changed(manual.scheduler);
+    int value = 0;
+    std::string trace;
+    manual.spawn([&] {
+        const auto lock = mutex.lock();
+        while (value < 2) EXPECT_TRUE(changed.wait(mutex));
+        trace += "saw " + std::to_string(value) + " ";
+        manual.scheduler.yield();
+        trace += "out ";
+    });
+    for (int i = 0; i < 2; ++i) {
+        manual.spawn([&] {
+            const auto lock = mutex.lock();
+            ++value;
+            changed.notify_all();
+        });
+    }
+    manual.spawn([&] {
+        const auto lock = mutex.lock();
+        trace += "next ";
+    });
+    manual.settle();
+    EXPECT_EQ(trace, "next saw 2 out ")
+        << "who asked for the mutex before it was notified is first";
+}
+
+TEST(ConditionVariable, GivesUpAtTheDeadlineWithTheMutexHeld) {
+    ManualScheduler manual;
+    Mutex mutex(manual.scheduler);
+    ConditionVariable changed(manual.scheduler);
+    std::string trace;
+    manual.spawn([&] {
+        const auto lock = mutex.lock();
+        EXPECT_FALSE(changed.wait(mutex, manual.in(milliseconds(5))));
+        trace += "back ";
+    });
+    manual.spawn([&] {
+        const auto lock = mutex.lock();
+        manual.scheduler.sleep_until(manual.scheduler.now() + milliseconds(20));
+        trace += "let go ";
+    });
+    manual.settle();
+    manual.advance(milliseconds(5));
+    EXPECT_EQ(trace, "") << "its time is over, but another has the mutex";
+    manual.advance(milliseconds(15));
+    EXPECT_EQ(trace, "let go back ");
+}
+
+TEST(ConditionVariable, ACancelledWaitEndsWithTheMutexHeld) {
+    ManualScheduler manual;
+    Mutex mutex(manual.scheduler);
+    ConditionVariable changed(manual.scheduler);
+    bool cancelled = false;
+    const Task waiter = manual.scheduler.spawn("waiter", [&] {
+        const auto lock = mutex.lock();
+        try {
+            changed.wait(mutex);
+        } catch (const Cancelled&) {
+            cancelled = true;
+            throw;
+        }
+    });
+    bool locked = false;
+    manual.settle();
+    manual.spawn([&] {
+        const auto lock = mutex.lock();
+        waiter.cancel("enough");
+        manual.scheduler.yield();
+        locked = !cancelled;
+    });
+    manual.settle();
+    EXPECT_TRUE(locked) << "it must not go on while another has the mutex";
+    EXPECT_TRUE(cancelled);
+    EXPECT_FALSE(waiter.is_running());
+    EXPECT_TRUE(manual.log.lines.empty()) << manual.log.lines.front();
+}
+
 }  // namespace
 }  // namespace ringmaster::runtime

@@ -10,6 +10,8 @@
 #include <exception>
 #include <functional>
 #include <new>
+#include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -21,13 +23,21 @@ class Fiber;
 class Scheduler;
 
 enum class WakeReason : std::uint8_t {
-    notified,  ///< a Waker was used
-    timeout,   ///< the deadline of the wait passed first
+    notified,   ///< a Waker was used
+    timeout,    ///< the deadline of the wait passed first
+    cancelled,  ///< the task was; no wait returns this, it throws Cancelled
 };
 
 /// Thrown by a wait when the scheduler is destroyed under it, so that what the fiber holds is
 /// released. Not a std::exception: let it pass.
 struct FiberUnwound {};
+
+/// Thrown by every wait of a task that somebody has cancelled, so that it comes to its end and what
+/// it holds is released. Not a std::exception, as nobody but who cancelled has use for it: let it
+/// pass.
+struct Cancelled {
+    std::string reason;  ///< for people
+};
 
 /// A ticket to resume one particular wait of one fiber. A value; copies are equal. Using it when
 /// that wait is over does nothing, so it need not be taken back. Must not outlive the scheduler.
@@ -45,11 +55,34 @@ class Waker {
     std::uint64_t epoch_ = 0;
 };
 
+/// Names one task, from its start to its end. A value; copies are equal. Must not outlive the
+/// scheduler.
+class Task {
+  public:
+    /// No task.
+    Task() noexcept = default;
+    /// Whether it was started: false where there was no fiber for it.
+    explicit operator bool() const noexcept { return fiber_ != nullptr; }
+
+    /// Whether it has not ended yet.
+    bool is_running() const noexcept;
+    /// The wait in which the task is, or else its next one, throws Cancelled, and so does every
+    /// later one (see CancellationShield). Of several reasons the first counts. Harmless where the
+    /// task has ended. On the scheduler's thread only.
+    void cancel(std::string_view reason) const;
+
+  private:
+    friend class Scheduler;
+    Task(Fiber& fiber, std::uint64_t task) noexcept : fiber_(&fiber), task_(task) {}
+    Fiber* fiber_ = nullptr;
+    std::uint64_t task_ = 0;
+};
+
 /// A stack and what runs on it. A fiber outlives its tasks: at the end of one it waits for the
 /// next, so that starting a task costs one switch. Made and owned by the Scheduler.
 class Fiber : public ListHook<Scheduler> {
   public:
-    /// A task is stored in the fiber itself; this is the most that it may capture.
+    /// A task's function is stored in the fiber itself; this is the most that it may capture.
     static constexpr std::size_t kTaskBytes = 96;
 
     Fiber(Scheduler& scheduler, StackSlab::Stack stack);
@@ -63,6 +96,8 @@ class Fiber : public ListHook<Scheduler> {
   private:
     friend class Scheduler;
     friend class Waker;
+    friend class Task;
+    friend class CancellationShield;
 
     /// Where the C++ runtime keeps the exceptions that are being handled (Itanium C++ ABI,
     /// __cxa_eh_globals). It is per thread, so each fiber needs its own: two that suspend inside
@@ -73,14 +108,14 @@ class Fiber : public ListHook<Scheduler> {
     };
     enum class State : std::uint8_t { idle, ready, running, waiting };
 
-    template <class Task>
-    void assign(Task&& task) {
-        using Plain = std::decay_t<Task>;
+    template <class Function>
+    void assign(Function&& function) {
+        using Plain = std::decay_t<Function>;
         static_assert(sizeof(Plain) <= kTaskBytes, "capture less, or a pointer to more");
         static_assert(alignof(Plain) <= alignof(std::max_align_t));
-        new (task_) Plain(std::forward<Task>(task));
-        call_task_ = [](void* stored) { std::invoke(*std::launder(static_cast<Plain*>(stored))); };
-        destroy_task_ = [](void* stored) { std::launder(static_cast<Plain*>(stored))->~Plain(); };
+        new (function_) Plain(std::forward<Function>(function));
+        call_ = [](void* stored) { std::invoke(*std::launder(static_cast<Plain*>(stored))); };
+        destroy_ = [](void* stored) { std::launder(static_cast<Plain*>(stored))->~Plain(); };
     }
 
     void switch_in() noexcept;   ///< scheduler -> fiber; returns when the fiber leaves again
@@ -88,6 +123,7 @@ class Fiber : public ListHook<Scheduler> {
     boost::context::fiber loop(boost::context::fiber&& scheduler) noexcept;
     void run_task() noexcept;
     void on_timeout() noexcept;
+    bool must_end() const noexcept { return cancelled_ && shields_ == 0; }
 
     Scheduler& scheduler_;
     StackSlab::Stack stack_;
@@ -103,12 +139,30 @@ class Fiber : public ListHook<Scheduler> {
     Timer timeout_;
     std::exception_ptr arm_error_;
     std::uint64_t epoch_ = 0;  ///< counts waits: a Waker of an earlier one is stale
+    std::uint64_t task_ = 0;   ///< the scheduler's count when it was started; 0: none
+    std::string cancel_reason_;
+    bool cancelled_ = false;
+    unsigned shields_ = 0;
     State state_ = State::idle;
     WakeReason reason_ = WakeReason::notified;
     void* arming_ = nullptr;  ///< Scheduler::Arming, on this fiber's stack, until it has run
-    void (*call_task_)(void*) = nullptr;
-    void (*destroy_task_)(void*) = nullptr;
-    alignas(std::max_align_t) std::byte task_[kTaskBytes];
+    void (*call_)(void*) = nullptr;
+    void (*destroy_)(void*) = nullptr;
+    alignas(std::max_align_t) std::byte function_[kTaskBytes];
+};
+
+/// While one is in scope, waits of the current task do not throw Cancelled, because what goes on
+/// there can't be left half done. May be nested.
+class CancellationShield {
+  public:
+    /// To be made and destroyed in the same fiber.
+    explicit CancellationShield(Scheduler& scheduler) noexcept;
+    ~CancellationShield() { --fiber_.shields_; }
+    CancellationShield(const CancellationShield&) = delete;
+    CancellationShield& operator=(const CancellationShield&) = delete;
+
+  private:
+    Fiber& fiber_;
 };
 
 }  // namespace ringmaster::runtime

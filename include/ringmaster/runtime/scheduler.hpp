@@ -46,36 +46,39 @@ class Scheduler {
   public:
     /// `clock`, `log` and `errors` must outlive the scheduler.
     Scheduler(Clock& clock, ErrorReporter& errors, SchedulerLimits limits);
-    /// Unwinds the fibers that still wait: suspend() throws FiberUnwound in each.
+    /// Unwinds the fibers that still wait, the ones started last first: suspend() throws
+    /// FiberUnwound in each.
     ~Scheduler();
     Scheduler(const Scheduler&) = delete;
     Scheduler& operator=(const Scheduler&) = delete;
 
-    /// Runs `task` in a fiber of its own and returns when it has ended or first suspends. Must not
-    /// be called from a fiber. False (and `task` untouched) where max_fibers are in use. `name`
-    /// must be a literal: it stands in reports. What `task` throws is reported under an error
-    /// handle.
-    template <class Task>
-    bool run(const char* name, Task&& task, Deadline deadline = {}) {
+    /// Runs `function` in a fiber of its own and returns when it has ended or first suspends. Must
+    /// not be called from a fiber. False (and `function` untouched) where max_fibers are in use.
+    /// `name` must be a literal: it stands in reports. What `function` throws is reported under an
+    /// error handle.
+    template <class Function>
+    bool run(const char* name, Function&& function, Deadline deadline = {}) {
         Fiber* fiber = take(name, deadline);
         if (fiber == nullptr) return false;
-        fiber->assign(std::forward<Task>(task));
+        fiber->assign(std::forward<Function>(function));
         resume(*fiber);
         return true;
     }
-    /// As run(), but the fiber starts with the next turn. May be called from a fiber.
-    template <class Task>
-    bool spawn(const char* name, Task&& task, Deadline deadline = {}) {
+    /// As run(), but the fiber starts with the next turn. May be called from a fiber. No task where
+    /// max_fibers are in use.
+    template <class Function>
+    Task spawn(const char* name, Function&& function, Deadline deadline = {}) {
         Fiber* fiber = take(name, deadline);
-        if (fiber == nullptr) return false;
-        fiber->assign(std::forward<Task>(task));
+        if (fiber == nullptr) return {};
+        fiber->assign(std::forward<Function>(function));
         ready_.push_back(*fiber);
-        return true;
+        return Task(*fiber, fiber->task_);
     }
 
     /// Suspends. Leaves the current fiber, then calls `arm(Waker)` on the scheduler's stack:
     /// nothing can wake the fiber before it is really suspended, so no wake-up is lost. Returns why
-    /// it was resumed: `notified`, or `timeout` at `deadline`. What `arm` throws is thrown here.
+    /// it was resumed: `notified`, or `timeout` at `deadline`. What `arm` throws is thrown here;
+    /// Cancelled, where somebody cancels the task.
     template <class Arm>
     WakeReason suspend(Arm&& arm, Deadline deadline = {}) {
         using Plain = std::remove_reference_t<Arm>;
@@ -94,6 +97,10 @@ class Scheduler {
 
     /// The fiber that is running, or null on the scheduler's own stack.
     Fiber* current() const noexcept { return current_; }
+    /// The task that is running; none on the scheduler's own stack.
+    Task current_task() const noexcept {
+        return current_ != nullptr ? Task(*current_, current_->task_) : Task();
+    }
     /// The deadline that the current fiber was given at its start; never, outside of fibers.
     Deadline deadline() const noexcept {
         return current_ != nullptr ? current_->deadline_ : Deadline::never();
@@ -134,6 +141,7 @@ class Scheduler {
 
   private:
     friend class Waker;
+    friend class Task;
     friend class Fiber;
     struct Arming {
         void (*call)(void*, Waker);
@@ -161,6 +169,7 @@ class Scheduler {
     IntrusiveList<Deferred, Scheduler> next_turn_;
     Fiber* current_ = nullptr;
     std::size_t in_use_ = 0;
+    std::uint64_t tasks_started_ = 0;
     bool unwinding_ = false;
 };
 

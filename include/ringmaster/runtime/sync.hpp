@@ -88,7 +88,28 @@ class Mutex {
     }
 
   private:
+    friend class ConditionVariable;
     Semaphore semaphore_;
+};
+
+/// Where fibers that hold a Mutex wait for what it protects to change.
+class ConditionVariable {
+  public:
+    explicit ConditionVariable(Scheduler& scheduler) noexcept
+        : scheduler_(scheduler), waiters_(scheduler) {}
+
+    /// Suspends. Lets go of `mutex`, which the caller holds, waits to be notified, and takes it
+    /// again before it returns or throws, however long that takes. False where `deadline` passed
+    /// first. There are no spurious wake-ups, but what was waited for may have changed again by
+    /// then: look, and wait again.
+    bool wait(Mutex& mutex, Deadline deadline = {});
+
+    void notify_one() noexcept { waiters_.notify_one(); }
+    void notify_all() noexcept { waiters_.notify_all(); }
+
+  private:
+    Scheduler& scheduler_;
+    WaitQueue waiters_;
 };
 
 /// Lets work in until it is closed, then waits for the work inside to end: graceful draining. What

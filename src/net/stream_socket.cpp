@@ -35,6 +35,22 @@ IoResult StreamSocket::write_some(std::string_view bytes) noexcept {
     return from_system(::send(socket_.native_handle(), bytes.data(), bytes.size(), MSG_NOSIGNAL));
 }
 
+bool StreamSocket::is_idle() const noexcept {
+    char byte;
+    auto& socket = const_cast<Socket&>(socket_);  // native_handle() is not const
+    const ssize_t got = ::recv(socket.native_handle(), &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT);
+    return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
+}
+
+int StreamSocket::connect_error() const noexcept {
+    int error = 0;
+    socklen_t size = sizeof error;
+    auto& socket = const_cast<Socket&>(socket_);
+    if (::getsockopt(socket.native_handle(), SOL_SOCKET, SO_ERROR, &error, &size) != 0)
+        return errno;
+    return error;
+}
+
 void StreamSocket::shutdown_write() noexcept {
     boost::system::error_code ignored;  // a peer that is gone already needs no telling
     socket_.shutdown(Socket::shutdown_send, ignored);

@@ -166,6 +166,24 @@ TEST_F(ConnectionPoolTest, ABrokenOneIsNeverLentAgain) {
     manual.advance(milliseconds(50));
 }
 
+TEST_F(ConnectionPoolTest, ANewOneTakesThePlaceOfTheIdleOneUsedLeast) {
+    use(milliseconds(10));
+    use(milliseconds(20));
+    manual.advance(milliseconds(20));
+    manual.spawn([&] {
+        const auto lease = pool.checkout_new();
+        ASSERT_TRUE(lease);
+        EXPECT_EQ((*lease)->number, 3);
+        EXPECT_FALSE(lease->reused());
+        EXPECT_EQ(open, 2) << "no more than there may be";
+        const auto other = pool.checkout();
+        EXPECT_EQ((*other)->number, 2);
+        EXPECT_TRUE(other->reused());
+    });
+    manual.settle();
+    EXPECT_EQ(open, 2);
+}
+
 TEST_F(ConnectionPoolTest, OneThatBreaksWhileItIsLentIsCountedAsDead) {
     manual.spawn([&] {
         const auto lease = pool.checkout();

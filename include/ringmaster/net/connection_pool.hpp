@@ -108,29 +108,9 @@ class ConnectionPool {
     /// Suspends while all are lent, and while a new one is made. ErrorCode::timeout where
     /// checkout_timeout or `deadline` passed first, with the pool, the wait and the limit in its
     /// text; where a connection can't be made, whatever Connect fails with.
-    Result<Lease> checkout(Deadline deadline = {}) {
-        ++counters_.checkouts;
-        const SteadyTime begin = scheduler_.now();
-        const Deadline until =
-            Deadline::at(std::min(deadline.time(), begin + options_.checkout_timeout));
-        if (!acquire_permit(until)) {
-            ++counters_.timeouts;
-            return waited_in_vain(begin);
-        }
-        Permit permit{this};
-        while (!idle_.empty()) {
-            Entry entry = std::move(idle_.back());
-            idle_.pop_back();
-            if (is_fit(entry)) return lend(std::move(entry), permit, true);
-        }
-        auto made = connect_(until);
-        if (!made) {
-            ++counters_.failures;
-            return made.error();
-        }
-        ++counters_.made;
-        return lend({*std::move(made), scheduler_.now(), {}}, permit, false);
-    }
+    Result<Lease> checkout(Deadline deadline = {}) { return checkout(deadline, false); }
+    /// Suspends. The same, but always makes one: for who has found a used one to be closed.
+    Result<Lease> checkout_new(Deadline deadline = {}) { return checkout(deadline, true); }
 
     /// Closes those that have been idle too long, or have grown too old, now. Happens by itself
     /// every reap_period.
@@ -162,6 +142,32 @@ class ConnectionPool {
         }
         ConnectionPool* pool;
     };
+
+    Result<Lease> checkout(Deadline deadline, bool always_new) {
+        ++counters_.checkouts;
+        const SteadyTime begin = scheduler_.now();
+        const Deadline until =
+            Deadline::at(std::min(deadline.time(), begin + options_.checkout_timeout));
+        if (!acquire_permit(until)) {
+            ++counters_.timeouts;
+            return waited_in_vain(begin);
+        }
+        Permit permit{this};
+        // A new one takes the place of the idle one that nobody has wanted for longest.
+        if (always_new && !idle_.empty()) idle_.erase(idle_.begin());
+        while (!always_new && !idle_.empty()) {
+            Entry entry = std::move(idle_.back());
+            idle_.pop_back();
+            if (is_fit(entry)) return lend(std::move(entry), permit, true);
+        }
+        auto made = connect_(until);
+        if (!made) {
+            ++counters_.failures;
+            return made.error();
+        }
+        ++counters_.made;
+        return lend({*std::move(made), scheduler_.now(), {}}, permit, false);
+    }
 
     bool acquire_permit(Deadline until) {
         struct Waiting {

@@ -38,8 +38,8 @@ class StreamSocket {
     IoResult write_some(std::string_view bytes) noexcept;
 
     /// Calls `handler(bool usable)` once, on the reactor's stack, when a read or write will not
-    /// block; `usable` is false where the socket was closed meanwhile. The object that the handler
-    /// belongs to must live until then: so every wait is answered exactly once.
+    /// block; `usable` is false where the socket was closed meanwhile, also by its destruction.
+    /// What the handler refers to must live until then: so every wait is answered exactly once.
     template <class Handler>
     void wait_readable(Handler&& handler) {
         wait(Socket::wait_read, std::forward<Handler>(handler));
@@ -48,6 +48,11 @@ class StreamSocket {
     void wait_writable(Handler&& handler) {
         wait(Socket::wait_write, std::forward<Handler>(handler));
     }
+
+    /// Whether it is open and there is nothing to read, not even the end.
+    bool is_idle() const noexcept;
+    /// Why an attempt to connect came to nothing (errno); 0: it is connected.
+    int connect_error() const noexcept;
 
     /// Tells the peer that no more will be sent.
     void shutdown_write() noexcept;
@@ -59,9 +64,9 @@ class StreamSocket {
 
     template <class Handler>
     void wait(Socket::wait_type what, Handler&& handler) {
-        socket_.async_wait(what, [this, handler = std::forward<Handler>(handler)](
+        socket_.async_wait(what, [&reactor = reactor_, handler = std::forward<Handler>(handler)](
                                      const boost::system::error_code& error) mutable {
-            reactor_.enter([&] { handler(!error); });
+            reactor.enter([&] { handler(!error); });
         });
     }
 

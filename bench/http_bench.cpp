@@ -1,5 +1,6 @@
 // What HTTP costs without I/O: reading a request, finding its handler, writing the answer.
 
+#include "ringmaster/base/text.hpp"
 #include "ringmaster/http/query.hpp"
 #include "ringmaster/http/request_parser.hpp"
 #include "ringmaster/http/response.hpp"

@@ -1,10 +1,14 @@
 #include "ringmaster/store/crc32c.hpp"
 #include "ringmaster/store/embedded_store.hpp"
 #include "ringmaster/store/journal_format.hpp"
+#include "ringmaster/store/pool_files.hpp"
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
 #include <memory>
 #include <random>
@@ -86,12 +90,12 @@ class Load {
         ids_.reserve(kSessions);
         for (std::size_t i = 0; i < kSessions; ++i) ids_.push_back("visitor-" + std::to_string(i));
         requests_.resize(batches * kBatch);
-        for (std::size_t i = 0; i < requests_.size(); ++i) {
+        for (auto& request : requests_) {
             const std::size_t session = random_() % kSessions;
             // A visitor comes back to the same pool.
-            requests_[i].pool = static_cast<ringpool::PoolIndex>((session * 31 + 7) % kPools);
-            requests_[i].session.id = ids_[session];
-            requests_[i].session.context = ringpool::Context(contexts_[session / 16]);
+            request.pool = static_cast<ringpool::PoolIndex>((session * 31 + 7) % kPools);
+            request.session.id = ids_[session];
+            request.session.context = ringpool::Context(contexts_[session / 16]);
         }
     }
     /// The texts of a batch are fresh in the cache, as they are when a request has just been
@@ -127,6 +131,36 @@ class Load {
     std::array<ringpool::AllocationRequest, kBatch> batch_;
 };
 
+std::vector<ringpool::PoolNumber> some_numbers(std::uint64_t first, std::size_t count) {
+    std::vector<ringpool::PoolNumber> numbers;
+    for (std::uint64_t i = 0; i < count; ++i) {
+        const auto number = ringpool::PhoneNumber::from_digits(first + i);
+        numbers.push_back({number, ringpool::FormattedNumber(number.e164())});
+    }
+    return numbers;
+}
+
+ringpool::PoolDefinition some_pool(unsigned index) {
+    ringpool::PoolDefinition pool;
+    pool.id = "pool-" + std::to_string(index);
+    pool.key = std::string("key");
+    pool.allow_overflow = false;
+    return pool;
+}
+
+void write_pools(const std::filesystem::path& directory) {
+    Disk disk;
+    std::filesystem::create_directories(directory / "pools");
+    const PoolFiles files(disk, directory / "pools");
+    for (unsigned p = 0; p < kPools; ++p) {
+        StoredPool pool{some_pool(p), {}};
+        for (auto& number : some_numbers(18'660'000'000 + p * 100'000ull, kNumbersPerPool)) {
+            pool.numbers.push_back({number, false});
+        }
+        if (!files.save(pool)) std::abort();
+    }
+}
+
 /// A batch of forty, all in: hash, allocate, encode, write, and the switch to the reactor and back.
 void allocate_forty(benchmark::State& state, Disk& disk, Fsync fsync) {
     char name[] = "/tmp/store-bench-XXXXXX";
@@ -137,26 +171,12 @@ void allocate_forty(benchmark::State& state, Disk& disk, Fsync fsync) {
         SystemClock clock;
         runtime::Reactor reactor(clock, errors, {});
         ringpool::Catalog catalog;
-        std::vector<PoolNumbers> numbers;
-        for (unsigned p = 0; p < kPools; ++p) {
-            ringpool::PoolDefinition pool;
-            pool.id = "pool-" + std::to_string(p);
-            pool.key = std::string("key");
-            pool.allow_overflow = false;
-            PoolNumbers part{*catalog.add(pool), {}};
-            for (unsigned n = 0; n < kNumbersPerPool; ++n) {
-                const auto number =
-                    ringpool::PhoneNumber::from_digits(18'660'000'000 + p * 100'000 + n);
-                part.numbers.push_back({number, ringpool::FormattedNumber(number.e164())});
-            }
-            numbers.push_back(std::move(part));
-        }
+        write_pools(directory);
         EmbeddedStoreOptions options;
         options.directory = directory;
         options.fsync = fsync;
         options.history = std::chrono::hours(0);
-        auto store =
-            EmbeddedStore::open(reactor, catalog, numbers, options, log, disk, BootTime::read());
+        auto store = EmbeddedStore::open(reactor, catalog, options, log, disk, BootTime::read());
         if (!store) throw std::runtime_error(store.error().message);
         Load load(100'000);
         std::uint64_t allocated = 0;
@@ -201,6 +221,113 @@ void allocate_forty_always(benchmark::State& state) {
     allocate_forty(state, disk, Fsync::always);
 }
 BENCHMARK(allocate_forty_always);
+
+/// How long opening takes.
+void open_pools(benchmark::State& state) {
+    char name[] = "/tmp/store-bench-XXXXXX";
+    const std::filesystem::path directory = ::mkdtemp(name);
+    write_pools(directory);
+    NullLog log;
+    ErrorReporter errors(log);
+    SystemClock clock;
+    EmbeddedStoreOptions options;
+    options.directory = directory;
+    for (auto _ : state) {
+        runtime::Reactor reactor(clock, errors, {});
+        ringpool::Catalog catalog;
+        if (!EmbeddedStore::open(reactor, catalog, options, log)) std::abort();
+    }
+    std::filesystem::remove_all(directory);
+}
+BENCHMARK(open_pools)->Unit(benchmark::kMillisecond);
+
+std::chrono::nanoseconds thread_time() {
+    timespec time{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
+/// What an administrator may ask of a pool of a million numbers, and for how long others wait at
+/// most: the most that the reactor's thread reckoned without looking for events.
+void change_a_million(benchmark::State& state) {
+    constexpr std::size_t kMillion = 1'000'000;
+    constexpr std::size_t kMore = 100'000;
+    constexpr std::uint64_t kFirst = 18'660'000'000;
+    char name[] = "/tmp/store-bench-XXXXXX";
+    const std::filesystem::path directory = ::mkdtemp(name);
+    {
+        NullDisk disk;
+        NullLog log;
+        ErrorReporter errors(log);
+        SystemClock clock;
+        runtime::Reactor reactor(clock, errors, {});
+        ringpool::Catalog catalog;
+        EmbeddedStoreOptions options;
+        options.directory = directory;
+        options.fsync = Fsync::never;
+        auto store = EmbeddedStore::open(reactor, catalog, options, log, disk, BootTime::read());
+        if (!store) throw std::runtime_error(store.error().message);
+        auto& scheduler = reactor.scheduler();
+        auto& pools = (*store)->pools();
+        const auto measure = [&](const std::string& what, const auto& change) {
+            bool stop = false;
+            std::chrono::nanoseconds last = thread_time();
+            std::chrono::nanoseconds longest{};
+            scheduler.spawn("watch", [&] {
+                while (!stop) {
+                    scheduler.sleep_until(scheduler.now());
+                    longest = std::max(longest, thread_time() - last);
+                    last = thread_time();
+                }
+                stop = false;
+            });
+            const SteadyTime begin = clock.steady_now();
+            if (!change()) std::abort();
+            const auto taken = clock.steady_now() - begin;
+            stop = true;
+            while (stop) scheduler.sleep_until(scheduler.now());
+            using Milliseconds = std::chrono::duration<double, std::milli>;
+            state.counters[what + "_ms"] = Milliseconds(taken).count();
+            state.counters[what + "_stall_ms"] = Milliseconds(longest).count();
+        };
+        const auto hold_all = [&] {
+            std::vector<ringpool::AllocationRequest> requests(kBatch);
+            std::vector<ringpool::Allocation> answers(kBatch);
+            std::array<std::string, kBatch> ids;
+            for (std::size_t i = 0; i < kMillion; i += kBatch) {
+                for (std::size_t row = 0; row < kBatch; ++row) {
+                    ids[row] = std::to_string((i + row) * 7919);
+                    requests[row].session.id = ids[row];
+                }
+                (*store)->allocate(requests, answers, {});
+            }
+        };
+        const auto run = [&] {
+            auto pool = some_pool(0);
+            if (!pools.put_pool(pool)) std::abort();
+            auto million = some_numbers(kFirst, kMillion);
+            const auto more = some_numbers(kFirst + kMillion, kMore);
+            measure("set", [&] { return pools.set_numbers(pool.id, million).ok(); });
+            measure("add", [&] { return pools.edit_numbers(pool.id, {more, {}}).ok(); });
+            hold_all();
+            pool.lifetime -= std::chrono::seconds(1);
+            measure("shorten", [&] { return pools.put_pool(pool).ok(); });
+            hold_all();
+            measure("figures", [&] { return pools.figures(pool.id).ok(); });
+            measure("drain", [&] { return pools.set_numbers(pool.id, more).ok(); });
+            measure("undrain", [&] { return pools.set_numbers(pool.id, million).ok(); });
+            measure("remove", [&] { return pools.remove_pool(pool.id).ok(); });
+            if (!pools.put_pool(pool)) std::abort();
+            measure("set_again", [&] { return pools.set_numbers(pool.id, million).ok(); });
+            (*store)->close();
+            reactor.stop();
+        };
+        reactor.post([&] { scheduler.run("bench", run); });
+        for (auto _ : state) reactor.run();
+    }
+    std::filesystem::remove_all(directory);
+}
+BENCHMARK(change_a_million)->Iterations(1)->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace ringmaster::store

@@ -2,10 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstddef>
-#include <cstdint>
-#include <cstring>
 #include <string_view>
 
 /// What the sources of this module share of HTTP's grammar. All of its own words are ASCII, so
@@ -118,42 +115,5 @@ void for_each_member(std::string_view list, Visit&& visit) {
         list.remove_prefix(comma + 1);
     }
 }
-
-/// Eight bytes at once, to pass over the many that need no attention.
-class ByteBlock {
-  public:
-    static constexpr std::size_t kSize = 8;
-
-    explicit ByteBlock(const char* bytes) noexcept { std::memcpy(&word_, bytes, kSize); }
-
-    /// Where the first control character is, or kSize.
-    std::size_t first_control() const noexcept {
-        return first(below(0x20) | zero(word_ ^ (kOnes * 0x7f)));
-    }
-    /// Where the first byte is that a JSON string can't hold, or only after a look at it; or kSize.
-    std::size_t first_json_special() const noexcept {
-        return first(below(0x20) | zero(word_ ^ (kOnes * '"')) | zero(word_ ^ (kOnes * '\\')) |
-                     (word_ & kHighBits));
-    }
-
-  private:
-    static constexpr std::uint64_t kOnes = 0x0101010101010101;
-    static constexpr std::uint64_t kHighBits = 0x8080808080808080;
-    static_assert(std::endian::native == std::endian::little, "the first byte is the lowest");
-
-    // Both flag each byte that is as asked with its high bit. A borrow may flag bytes behind such a
-    // one too, which does not matter to who looks for the first.
-    std::uint64_t below(std::uint64_t limit) const noexcept {
-        return (word_ - kOnes * limit) & ~word_ & kHighBits;
-    }
-    static std::uint64_t zero(std::uint64_t word) noexcept {
-        return (word - kOnes) & ~word & kHighBits;
-    }
-    static std::size_t first(std::uint64_t flags) noexcept {
-        return static_cast<std::size_t>(std::countr_zero(flags)) / 8;
-    }
-
-    std::uint64_t word_;
-};
 
 }  // namespace ringmaster::http

@@ -1,5 +1,7 @@
 #include "ringmaster/http/request_parser.hpp"
 
+#include "ringmaster/base/byte_block.hpp"
+
 #include <cassert>
 #include <cstring>
 #include <limits>

@@ -1,5 +1,7 @@
 #include "ringmaster/http/response.hpp"
 
+#include "ringmaster/base/text.hpp"
+
 #include <algorithm>
 #include <cassert>
 #include <charconv>
@@ -20,12 +22,6 @@ bool is_reserved(std::string_view name) noexcept {
         if (equals_ignoring_case(name, reserved)) return true;
     }
     return false;
-}
-
-/// Writes `digits` decimal digits, with leading zeros.
-char* write_digits(char* to, unsigned value, int digits) noexcept {
-    for (int i = digits; i-- > 0; value /= 10) to[i] = static_cast<char>('0' + value % 10);
-    return to + digits;
 }
 
 char* write_text(char* to, std::string_view text) noexcept {

@@ -1,5 +1,6 @@
 #include "ringmaster/http/router.hpp"
 
+#include "ringmaster/base/text.hpp"
 #include "ringmaster/http/query.hpp"
 
 #include <algorithm>

@@ -278,6 +278,7 @@ Result<NumberImport> import_numbers(std::string_view text, std::string_view defa
         const auto [first, is_new] = first_lines.try_emplace(number->number, row.line);
         if (is_new) {
             result.numbers.push_back(*number);
+            result.lines.push_back(row.line);
         } else {
             result.refused.push_back(
                 refuse(row, "repeats the number of line " + std::to_string(first->second)));

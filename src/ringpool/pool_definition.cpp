@@ -1,9 +1,9 @@
 #include "ringmaster/ringpool/pool_definition.hpp"
 
+#include "ringmaster/base/text.hpp"
+
 #include <algorithm>
 #include <utility>
-
-#include <sodium/utils.h>
 
 namespace ringmaster::ringpool {
 namespace {
@@ -11,6 +11,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t kMaxIdBytes = 64;
+constexpr std::size_t kMaxNameBytes = 256;
+constexpr std::size_t kMaxTrackingUrlBytes = 2048;
 
 Error invalid(std::string_view field, std::string_view value, std::string_view expected) {
     std::string message(field);
@@ -27,6 +29,17 @@ Result<void> check_range(std::string_view field, std::chrono::seconds value,
                          std::string_view expected) {
     if (value >= least && value <= most) return {};
     return invalid(field, std::to_string(value.count()) + " s", expected);
+}
+
+Result<void> check_text(std::string_view field, std::string_view text, std::size_t most_bytes) {
+    // It goes to clients in JSON, XML and CSV: what one of those can't hold, none shall have.
+    const bool clean = is_utf8(text) && std::ranges::none_of(text, [](char c) {
+                           return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+                       });
+    if (clean && text.size() <= most_bytes) return {};
+    return invalid(
+        field, clean ? std::to_string(text.size()) + " bytes long" : "not plain text",
+        "at most " + std::to_string(most_bytes) + " bytes of UTF-8 without control characters");
 }
 
 bool is_id(std::string_view id) {
@@ -46,6 +59,7 @@ bool is_region(std::string_view region) {
 
 Result<void> PoolDefinition::validate() const {
     if (!is_id(id)) return invalid("id", quoted(id), "1 to 64 of A-Z a-z 0-9 . _ -");
+    if (auto checked = check_text("name", name, kMaxNameBytes); !checked) return checked;
     if (key.empty() || key.size() > kMaxKeyBytes) {
         return invalid("key", std::to_string(key.size()) + " bytes long", "1 to 128 bytes");
     }
@@ -65,6 +79,9 @@ Result<void> PoolDefinition::validate() const {
     if (allow_overflow && !overflow.number) {
         return invalid("overflow number", "missing", "one, because allow_overflow is true");
     }
+    if (auto checked = check_text("tracking_url", tracking_url, kMaxTrackingUrlBytes); !checked) {
+        return checked;
+    }
     if (!is_region(default_region)) {
         return invalid("default_region", quoted(default_region),
                        "two capital letters (ISO 3166-1), e.g. 'US'");
@@ -72,37 +89,42 @@ Result<void> PoolDefinition::validate() const {
     return {};
 }
 
-Catalog::Secret::Secret(std::string_view key) noexcept : size(key.size()) {
-    std::ranges::copy(key, bytes.begin());
-}
-
-bool Catalog::Secret::matches(std::string_view given) const noexcept {
-    // The bytes past the key are zero and take part in the comparison, so that how long it takes
-    // depends on the given key alone.
-    const std::size_t compared = std::min(given.size(), bytes.size());
-    const bool same_bytes = sodium_memcmp(bytes.data(), given.data(), compared) == 0;
-    const bool same_size = given.size() == size;
-    return static_cast<int>(same_bytes) & static_cast<int>(same_size);
-}
-
-Result<PoolIndex> Catalog::add(PoolDefinition definition) {
+Result<PoolIndex> Catalog::put(PoolDefinition definition) {
     if (auto checked = definition.validate(); !checked) return checked.error();
-    const auto index = static_cast<PoolIndex>(definitions_.size());
-    if (!by_id_.try_emplace(definition.id, index).second) {
-        return invalid("id", quoted(definition.id), "one that no other pool has");
+    const auto [entry, is_new] = by_id_.try_emplace(definition.id, end_index());
+    const PoolIndex index = entry->second;
+    if (is_new) {
+        definitions_.emplace_back();
+        secrets_.emplace_back("");
+        live_.push_back(false);
     }
-    secrets_.emplace_back(definition.key);
-    definitions_.push_back(std::make_unique<const PoolDefinition>(std::move(definition)));
+    if (!live_[index]) ++size_;
+    live_[index] = true;
+    secrets_[index] = Secret(definition.key);
+    definitions_[index] = std::make_unique<const PoolDefinition>(std::move(definition));
     return index;
+}
+
+void Catalog::remove(PoolIndex index) noexcept {
+    if (!live_[index]) return;
+    live_[index] = false;
+    secrets_[index] = Secret("");
+    --size_;
 }
 
 const PoolIndex* Catalog::authorize(std::string_view id, std::string_view key) const noexcept {
     // An unknown pool is asked for its key as well; nothing matches that of no pool.
     static const Secret kNobody("");
     const auto found = by_id_.find(id);
-    const bool known = found != by_id_.end();
+    const bool known = found != by_id_.end() && live_[found->second];
     const bool matches = (known ? secrets_[found->second] : kNobody).matches(key);
     return known && matches ? &found->second : nullptr;
+}
+
+std::optional<PoolIndex> Catalog::find(std::string_view id) const noexcept {
+    const auto found = by_id_.find(id);
+    if (found == by_id_.end() || !live_[found->second]) return std::nullopt;
+    return found->second;
 }
 
 }  // namespace ringmaster::ringpool

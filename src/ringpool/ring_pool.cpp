@@ -3,10 +3,19 @@
 #include <algorithm>
 #include <cassert>
 #include <tuple>
+#include <utility>
 
 namespace ringmaster::ringpool {
 
 using enum SlotQueues::Queue;
+
+namespace {
+
+HoldEnd end_of(const Slot& slot) noexcept {
+    return {slot.last_touch, slot.expires_at, slot.eligible_at};
+}
+
+}  // namespace
 
 RingPool::Decision RingPool::allocate(const SessionHash& session, WallTime now) noexcept {
     assert(session);
@@ -14,22 +23,26 @@ RingPool::Decision RingPool::allocate(const SessionHash& session, WallTime now) 
     if (own != kNone) {
         Slot& slot = slots_[own];
         if (now < slot.expires_at) {
-            if (!may_extend(slot, now)) return {Outcome::capped, own};
+            if (!may_extend(slot, now)) return {Outcome::capped, own, {}};
             touch(own, now);
-            return {Outcome::refreshed, own};
+            return {Outcome::refreshed, own, {}};
         }
         if (may_take_back(slot)) {
+            const HoldEnd previous = end_of(slot);
             slot.allocated_at = now;
             touch(own, now);
-            return {Outcome::fresh, own};
+            return {Outcome::fresh, own, previous};
         }
     }
 
     const SlotIndex oldest = oldest_eligible(now);
-    if (oldest == kNone) return {Outcome::exhausted, kNone};
+    if (oldest == kNone) return {Outcome::exhausted, kNone, {}};
     if (own != kNone) table_.erase(session, own);
+    const Slot& slot = slots_[oldest];
+    const HoldEnd previous = end_of(slot);
+    const bool reissued = slot.session && slot.session != session;
     hand_over(oldest, session, now);
-    return {Outcome::fresh, oldest};
+    return {Outcome::fresh, oldest, previous, reissued};
 }
 
 void RingPool::hand_over(SlotIndex index, const SessionHash& session, WallTime now) noexcept {
@@ -102,13 +115,43 @@ bool RingPool::release(const SessionHash& session, SlotIndex index, WallTime now
 
 SlotIndex RingPool::add(const PoolNumber& number) {
     assert(size() < kMaxNumbers);
-    const auto index = static_cast<SlotIndex>(size());
-    table_.reserve(size() + 1);
-    numbers_.push_back(number);
-    slots_.emplace_back();
-    queues_.add_slot();
+    SlotIndex index = end_slot();
+    if (vacant_.empty()) {
+        table_.reserve(slots_.size() + 1);
+        numbers_.push_back(number);
+        slots_.emplace_back();
+        queues_.add_slot();
+    } else {
+        index = vacant_.back();
+        vacant_.pop_back();
+        numbers_[index] = number;
+    }
     queues_.push_back(unused, index);
     return index;
+}
+
+RingPool RingPool::with_room_for(std::size_t numbers) {
+    RingPool room({});
+    room.table_.reserve(numbers);
+    room.queues_.reserve(numbers);
+    room.slots_.resize(numbers);
+    room.slots_.clear();
+    room.numbers_.resize(numbers);
+    room.numbers_.clear();
+    return room;
+}
+
+// Vectors that are assigned to keep the memory that they have.
+void RingPool::grow_into(RingPool& room) {
+    assert(room.capacity() >= slots_.size());
+    room.rules_ = rules_;
+    room.table_.insert_all(table_);
+    room.queues_ = queues_;
+    room.slots_ = slots_;
+    room.numbers_ = numbers_;
+    room.vacant_ = std::move(vacant_);
+    room.unsettled_ = std::move(unsettled_);
+    std::swap(*this, room);
 }
 
 void RingPool::drain(SlotIndex index) noexcept {
@@ -116,7 +159,28 @@ void RingPool::drain(SlotIndex index) noexcept {
     queues_.remove(index);
 }
 
-void RingPool::restore(SlotIndex index, const Slot& state) noexcept {
+void RingPool::undrain(SlotIndex index) {
+    Slot& slot = slots_[index];
+    if (!slot.draining) return;
+    slot.draining = false;
+    if (slot.session) {
+        unsettled_.push_back(index);
+    } else {
+        queues_.push_back(unused, index);
+    }
+}
+
+Slot RingPool::take_out(SlotIndex index) {
+    vacant_.push_back(index);
+    Slot state = std::exchange(slots_[index], Slot());
+    if (state.session) table_.erase(state.session, index);
+    queues_.remove(index);
+    numbers_[index] = {};
+    state.draining = false;
+    return state;
+}
+
+void RingPool::restore(SlotIndex index, const Slot& state) {
     assert(state.session);
     Slot& slot = slots_[index];
     const bool draining = slot.draining;
@@ -131,7 +195,7 @@ void RingPool::restore(SlotIndex index, const Slot& state) noexcept {
         table_.insert(slot.session, index);
     }
     queues_.remove(index);
-    if (!draining) queues_.push_back(older, index);
+    unsettled_.push_back(index);
 }
 
 void RingPool::settle() {
@@ -140,21 +204,49 @@ void RingPool::settle() {
         SlotIndex slot;
     };
     std::vector<Waiting> waiting;
-    waiting.reserve(size());
-    for (const auto queue : {older, released, touched}) {
-        for (SlotIndex i = queues_.front(queue); i != kNone; i = queues_.front(queue)) {
-            queues_.remove(i);
-            waiting.push_back({slots_[i].eligible_at, i});
-        }
+    waiting.reserve(unsettled_.size());
+    for (const SlotIndex i : unsettled_) {
+        const Slot& slot = slots_[i];
+        if (!slot.session || slot.draining || queues_.contain(i)) continue;
+        waiting.push_back({slot.eligible_at, i});
     }
     std::ranges::stable_sort(waiting, {}, &Waiting::eligible_at);
-    for (const Waiting& w : waiting) queues_.push_back(older, w.slot);
+    unsettled_.clear();
+    for (const Waiting& w : waiting) unsettled_.push_back(w.slot);
+    merge_into_older(unsettled_);
+    unsettled_ = {};
 }
 
+// `slots` are in order. From the back, because what is added late mostly waits longest.
+void RingPool::merge_into_older(const std::vector<SlotIndex>& slots) noexcept {
+    SlotIndex place = queues_.back(older);
+    for (auto slot = slots.rbegin(); slot != slots.rend(); ++slot) {
+        if (queues_.contain(*slot)) continue;  // named twice
+        const WallTime eligible_at = slots_[*slot].eligible_at;
+        while (place != kNone && slots_[place].eligible_at > eligible_at) {
+            place = queues_.previous(place);
+        }
+        queues_.insert_after(older, place, *slot);
+    }
+}
+
+std::vector<SlotIndex> RingPool::take_all(SlotQueues::Queue queue) {
+    std::vector<SlotIndex> slots;
+    for (SlotIndex i = queues_.front(queue); i != kNone; i = queues_.front(queue)) {
+        slots.push_back(i);
+        queues_.remove(i);
+    }
+    return slots;
+}
+
+// Where a wait becomes longer, who comes later still becomes eligible later, and the queue is right
+// as it is.
 void RingPool::change_rules(HoldRules rules) {
-    if (rules == rules_) return;
-    rules_ = rules;
-    settle();
+    const HoldRules before = std::exchange(rules_, rules);
+    if (rules.lifetime + rules.cooldown < before.lifetime + before.cooldown) {
+        merge_into_older(take_all(touched));
+    }
+    if (rules.cooldown < before.cooldown) merge_into_older(take_all(released));
 }
 
 void RingPool::prefetch_session(const SessionHash& session) const noexcept {

@@ -11,13 +11,21 @@ void SessionTable::reserve(std::size_t sessions) {
     std::vector<Entry> old(std::bit_ceil(2 * sessions));
     std::swap(entries_, old);
     mask_ = entries_.size() - 1;
-    for (const Entry& entry : old) {
-        if (entry.slot != kNoSlot) place(entry);
-    }
+    place_all(old);
 }
 
 void SessionTable::insert(const SessionHash& session, SlotIndex slot) noexcept {
     place({slot, tag(session)});
+}
+
+void SessionTable::insert_all(const SessionTable& other) noexcept {
+    place_all(other.entries_);
+}
+
+void SessionTable::place_all(const std::vector<Entry>& entries) noexcept {
+    for (const Entry& entry : entries) {
+        if (entry.slot != kNoSlot) place(entry);
+    }
 }
 
 void SessionTable::place(Entry entry) noexcept {

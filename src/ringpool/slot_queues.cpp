@@ -13,6 +13,12 @@ void SlotQueues::add_slot() {
     links_.push_back({node, node});
 }
 
+void SlotQueues::reserve(std::size_t slots) {
+    links_.resize(kCount + slots);
+    links_.resize(kCount);
+}
+
+// As insert_after() the last, but without a look at that one's link, which is seldom in the cache.
 void SlotQueues::push_back(Queue queue, SlotIndex slot) noexcept {
     const Node node = node_of(slot);
     assert(links_[node].next == node);
@@ -20,6 +26,16 @@ void SlotQueues::push_back(Queue queue, SlotIndex slot) noexcept {
     links_[node] = {last, queue};
     links_[last].next = node;
     links_[queue].previous = node;
+}
+
+void SlotQueues::insert_after(Queue queue, SlotIndex place, SlotIndex slot) noexcept {
+    const Node node = node_of(slot);
+    assert(links_[node].next == node);
+    const Node before = place == kNoSlot ? Node{queue} : node_of(place);
+    const Node after = links_[before].next;
+    links_[node] = {before, after};
+    links_[before].next = node;
+    links_[after].previous = node;
 }
 
 void SlotQueues::remove(SlotIndex slot) noexcept {

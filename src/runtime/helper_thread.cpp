@@ -2,6 +2,8 @@
 
 #include <csignal>
 #include <pthread.h>
+#include <string>
+#include <system_error>
 
 namespace ringmaster::runtime {
 
@@ -11,7 +13,11 @@ HelperThread::HelperThread(Reactor& reactor, const char* name) : reactor_(reacto
     sigset_t before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    thread_ = std::thread([this] { loop(); });
+    try {
+        thread_ = std::thread([this] { loop(); });
+    } catch (const std::system_error& error) {
+        throw std::system_error(error.code(), std::string("starting the thread '") + name + "'");
+    }
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
     pthread_setname_np(thread_.native_handle(), name);
 }

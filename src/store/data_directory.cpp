@@ -59,11 +59,16 @@ std::optional<std::string_view> middle(std::string_view name, std::string_view p
 }  // namespace
 
 DataDirectory::DataDirectory(fs::path root, UniqueFd lock)
-    : root_(std::move(root)), shard_(root_ / "shard-0"), lock_(std::move(lock)) {}
+    : root_(std::move(root)),
+      shard_(shard_path(root_)),
+      pools_(root_ / "pools"),
+      lock_(std::move(lock)) {}
 
 Result<DataDirectory> DataDirectory::open(Disk& disk, const fs::path& root) {
     const fs::path whole = fs::absolute(root).lexically_normal();
-    if (auto made = make_directory(disk, whole / "shard-0"); !made) return made.error();
+    for (const fs::path& directory : {shard_path(whole), whole / "pools"}) {
+        if (auto made = make_directory(disk, directory); !made) return made.error();
+    }
     const fs::path path = whole / "lock";
     UniqueFd lock(::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600));
     if (lock.get() < 0) return disk_error("open", path, last_error());
@@ -109,6 +114,10 @@ Result<ringpool::SessionHasher::Key> DataDirectory::secret(Disk& disk, bool may_
     return key;
 }
 
+fs::path shard_path(const fs::path& root) {
+    return root / "shard-0";
+}
+
 fs::path segment_path(const fs::path& shard, std::uint32_t segment) {
     char name[40];
     std::snprintf(name, sizeof(name), "journal-%010u.log", segment);
@@ -120,6 +129,10 @@ fs::path snapshot_path(const fs::path& shard, JournalPosition position) {
     std::snprintf(name, sizeof(name), "snapshot-%010u-%010u.dat", segment_of(position),
                   offset_of(position));
     return shard / name;
+}
+
+fs::path erasure_path(const fs::path& shard) {
+    return shard / "erasure.dat";
 }
 
 fs::path unfinished(fs::path path) {

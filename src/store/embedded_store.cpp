@@ -2,7 +2,6 @@
 
 #include "ringmaster/store/crc32c.hpp"
 #include "ringmaster/store/recovery.hpp"
-#include "ringmaster/store/retention.hpp"
 #include "ringmaster/store/retry_delay.hpp"
 
 #include <algorithm>
@@ -19,10 +18,6 @@ using ringpool::RingPool;
 using ringpool::Slot;
 
 namespace {
-
-// Positions are multiples of 8; in Slot::record this bit says that the hold which goes on now has
-// no record there, only one before it has: so the next touch must write one.
-constexpr JournalPosition kNotRecorded = 1;
 
 HoldTimes times_of(const Slot& slot) noexcept {
     return {slot.last_touch, slot.expires_at, slot.eligible_at};
@@ -46,34 +41,36 @@ struct EmbeddedStore::Parts {
     ringpool::SessionHasher::Key secret;
     SegmentShape shape;
     Segment first;
+    std::uint32_t oldest_segment;
     std::uint64_t replayed_bytes;
 };
 
 Result<std::unique_ptr<EmbeddedStore>> EmbeddedStore::open(runtime::Reactor& reactor,
-                                                           const ringpool::Catalog& catalog,
-                                                           const std::vector<PoolNumbers>& numbers,
+                                                           ringpool::Catalog& catalog,
                                                            EmbeddedStoreOptions options, Log& log) {
     static Disk disk;  // has no state
-    return open(reactor, catalog, numbers, std::move(options), log, disk, BootTime::read());
+    return open(reactor, catalog, std::move(options), log, disk, BootTime::read());
 }
 
 Result<std::unique_ptr<EmbeddedStore>> EmbeddedStore::open(runtime::Reactor& reactor,
-                                                           const ringpool::Catalog& catalog,
-                                                           const std::vector<PoolNumbers>& numbers,
+                                                           ringpool::Catalog& catalog,
                                                            EmbeddedStoreOptions options, Log& log,
                                                            Disk& disk, const BootTime& boot) {
     reactor.scheduler().update_time();
     const SteadyTime now = reactor.scheduler().now();
     if (auto good = check(options); !good) return good.error();
-    auto holdings = Holdings::make(catalog, numbers);
-    if (!holdings) return holdings.error();
     auto directory = DataDirectory::open(disk, options.directory);
     if (!directory) return directory.error();
+    Holdings holdings;
+    const PoolFiles pool_files(disk, directory->pools());
+    if (auto loaded = PoolKeeper::load(pool_files, catalog, holdings); !loaded) {
+        return loaded.error();
+    }
     auto recovered = recover(disk, directory->shard(), log);
     if (!recovered) return recovered.error();
     const auto secret = directory->secret(disk, !recovered->found_anything);
     if (!secret) return secret.error();
-    holdings->restore(recovered->slots);
+    holdings.restore(recovered->slots);
 
     const HoldClock clock(now, reactor.scheduler().wall_now(), boot, recovered->anchor,
                           recovered->latest);
@@ -86,9 +83,14 @@ Result<std::unique_ptr<EmbeddedStore>> EmbeddedStore::open(runtime::Reactor& rea
 
     log.info("store: " + std::to_string(recovered->slots.size()) + " numbers recovered, " +
              std::to_string(recovered->replayed_bytes) + " bytes of journal replayed");
-    Parts parts{
-        *std::move(directory),    clock, *std::move(holdings), *secret, shape, *std::move(first),
-        recovered->replayed_bytes};
+    Parts parts{*std::move(directory),
+                clock,
+                std::move(holdings),
+                *secret,
+                shape,
+                *std::move(first),
+                recovered->first_segment,
+                recovered->replayed_bytes};
     std::unique_ptr<EmbeddedStore> store(
         new EmbeddedStore(reactor, catalog, std::move(options), log, disk, std::move(parts)));
     // Not before the reactor runs: until then the store may be destroyed without close().
@@ -96,7 +98,7 @@ Result<std::unique_ptr<EmbeddedStore>> EmbeddedStore::open(runtime::Reactor& rea
     return store;
 }
 
-EmbeddedStore::EmbeddedStore(runtime::Reactor& reactor, const ringpool::Catalog& catalog,
+EmbeddedStore::EmbeddedStore(runtime::Reactor& reactor, ringpool::Catalog& catalog,
                              EmbeddedStoreOptions options, Log& log, Disk& disk, Parts parts)
     : reactor_(reactor),
       catalog_(catalog),
@@ -117,11 +119,16 @@ EmbeddedStore::EmbeddedStore(runtime::Reactor& reactor, const ringpool::Catalog&
           },
           log),
       journal_(reactor, sync_helper_, disk, supply_, options_.fsync, std::move(parts.first),
-               runtime::Callback::of<&EmbeddedStore::wake_keeper>(*this)),
+               runtime::Callback::of<&EmbeddedStore::journal_failed>(*this)),
       snapshotter_(reactor, file_helper_, disk, directory_.shard()),
       snapshot_at_(options_.snapshot_after_bytes -
                    std::min(options_.snapshot_after_bytes, parts.replayed_bytes)),
+      retained_{position_at(parts.oldest_segment, 0)},
       gate_(reactor.scheduler()),
+      pool_keeper_(reactor, PoolFiles(disk, directory_.pools()), catalog, holdings_, clock_, gate_,
+                   {options_.max_pools, options_.max_numbers}),
+      history_({reactor, gate_, disk, directory_.shard(), catalog, holdings_, hasher_, clock_,
+                journal_}),
       keeper_work_(reactor.scheduler()),
       part_ended_(reactor.scheduler()) {}
 
@@ -176,13 +183,15 @@ void EmbeddedStore::allocate(std::span<const AllocationRequest> requests,
     if (!any_allocated || journal_.commit(deadline)) return;
     for (std::size_t i = 0; i < done; ++i) {
         if (answers[i].outcome != Allocation::Outcome::allocated) continue;
+        --holdings_.counters(requests[i].pool).allocations;
         refuse(requests.subspan(i, 1), answers.subspan(i, 1));
     }
 }
 
 void EmbeddedStore::refuse(std::span<const AllocationRequest> requests,
-                           std::span<Allocation> answers) const noexcept {
+                           std::span<Allocation> answers) noexcept {
     for (std::size_t i = 0; i < requests.size(); ++i) {
+        count_overflow(requests[i].pool, OverflowReason::store_unavailable);
         answers[i] = ringpool::overflow_allocation(catalog_.at(requests[i].pool),
                                                    OverflowReason::store_unavailable);
     }
@@ -225,10 +234,12 @@ bool EmbeddedStore::allocate_chunk(std::span<const AllocationRequest> requests,
         RingPool& pool = holdings_.pool(request.pool);
         const RingPool::Decision decision = pool.allocate(sessions_[i], now);
         if (decision.outcome == RingPool::Outcome::exhausted) {
+            count_overflow(request.pool, OverflowReason::exhausted);
             answers[i] =
                 ringpool::overflow_allocation(catalog_.at(request.pool), OverflowReason::exhausted);
             continue;
         }
+        count(request.pool, decision, now);
         record(request, sessions_[i], decision);
         const ringpool::PoolNumber& number = pool.number(decision.slot);
         answers[i].outcome = Allocation::Outcome::allocated;
@@ -240,17 +251,32 @@ bool EmbeddedStore::allocate_chunk(std::span<const AllocationRequest> requests,
     return any_allocated;
 }
 
+void EmbeddedStore::count(ringpool::PoolIndex pool, const RingPool::Decision& decision,
+                          WallTime now) noexcept {
+    ringpool::PoolCounters& counters = holdings_.counters(pool);
+    ++counters.allocations;
+    if (decision.outcome != RingPool::Outcome::fresh) return;
+    ++counters.new_holds;
+    const auto lifetime = holdings_.pool(pool).rules().lifetime;
+    const bool early = decision.reissued && now - decision.previous.eligible_at < lifetime;
+    counters.early_reissues += early ? 1 : 0;
+}
+
+void EmbeddedStore::count_overflow(ringpool::PoolIndex pool, OverflowReason reason) noexcept {
+    ++holdings_.counters(pool).overflows[static_cast<std::size_t>(reason)];
+}
+
 // A hold that goes on with the same context needs its new times recorded and nothing else. With
 // another context it needs a record of its own: a call is attributed to the latest one.
 void EmbeddedStore::record(const AllocationRequest& request, const ringpool::SessionHash& session,
-                           RingPool::Decision decision) {
+                           const RingPool::Decision& decision) {
     RingPool& pool = holdings_.pool(request.pool);
     Slot& slot = pool.slot(decision.slot);
     const ringpool::PhoneNumber number = pool.number(decision.slot).number;
     // Not keyed: who makes two contexts collide only keeps his own call from the later one.
     const std::uint32_t context = crc32c(std::as_bytes(std::span(request.session.context.bytes())));
     const bool goes_on = decision.outcome != RingPool::Outcome::fresh;
-    const bool recorded = (slot.record & kNotRecorded) == 0 && slot.record > aged_before_;
+    const bool recorded = is_good(slot.record) && slot.record > retained_.aged_before;
     if (goes_on && recorded && slot.context == context) {
         if (decision.outcome == RingPool::Outcome::refreshed) {
             journal_.append_times(RecordType::touch, {number, times_of(slot)});
@@ -261,9 +287,11 @@ void EmbeddedStore::record(const AllocationRequest& request, const ringpool::Ses
     hold.number = number;
     hold.times = times_of(slot);
     hold.allocated_at = slot.allocated_at;
-    hold.previous = slot.record & ~kNotRecorded;
+    hold.since = goes_on ? hold_now() : slot.allocated_at;
+    hold.previous = slot.record;
+    hold.previous_end = {decision.previous.last_touch, decision.previous.expires_at,
+                         decision.previous.eligible_at};
     hold.session = session;
-    hold.context_hash = context;
     hold.continuation = goes_on;
     hold.pool_id = catalog_.at(request.pool).id;
     hold.session_id = request.session.id;
@@ -286,6 +314,7 @@ Result<void> EmbeddedStore::release(ringpool::PoolIndex index, ringpool::PhoneNu
         !pool.release(hash, slot, hold_now())) {
         return Error{ErrorCode::not_found, "the session does not hold " + number.e164()};
     }
+    ++holdings_.counters(index).releases;
     journal_.append_times(RecordType::release, {number, times_of(pool.slot(slot))});
     if (auto done = journal_.commit(deadline); !done) {
         return Error{ErrorCode::unavailable, done.error().message};
@@ -332,16 +361,23 @@ bool EmbeddedStore::pause(std::chrono::milliseconds delay) {
     return !stopping_;
 }
 
-// While the journal is being repaired it has no records that could be synced.
+// While the journal is being repaired it has no records yet; but whoever finds the snapshot must
+// know what it stands for.
 Result<void> EmbeddedStore::take_snapshot(bool repairing) {
     std::uint64_t appended = 0;
     auto done = snapshotter_.take(
         holdings_,
         [&] {
             appended = journal_.appended_bytes();
+            // Of who had one that nobody may be kept from any more, there is something to be told
+            // for as long as its record is there.
+            holdings_.forget_strays_if(
+                [now = hold_now(), history = retained_.begin](const Slot& slot) {
+                    return slot.eligible_at <= now && slot.record < history;
+                });
             return SnapshotHeader{journal_.end(), clock_.anchor(reactor_.scheduler().now())};
         },
-        [&] { return repairing ? Result<void>() : journal_.sync(Deadline::never()); });
+        [&] { return repairing ? journal_.record_gap() : journal_.sync(Deadline::never()); });
     if (done) snapshot_at_ = appended + options_.snapshot_after_bytes;
     return done;
 }
@@ -356,10 +392,11 @@ void EmbeddedStore::take_due_snapshot() {
 
 Result<void> EmbeddedStore::remove_old_files() {
     const WallTime now = hold_now();
-    const auto aged = file_helper_.run(
-        [&] { return apply_retention(disk_, directory_.shard(), now, options_.history); });
-    if (!aged) return aged.error();
-    aged_before_ = *aged;
+    const HistoryLimits limits{options_.history, options_.history_max_bytes};
+    const auto retained =
+        file_helper_.run([&] { return apply_retention(disk_, directory_.shard(), now, limits); });
+    if (!retained) return retained.error();
+    retained_ = *retained;
     return {};
 }
 
@@ -372,7 +409,6 @@ void EmbeddedStore::repair() {
         if (!begun) {
             auto segment = supply_.take();
             if (!segment) continue;
-            forget_lost_records();
             journal_.begin_anew(*std::move(segment));
             begun = true;
         }
@@ -384,17 +420,22 @@ void EmbeddedStore::repair() {
     } while (pause(retry.next()));
 }
 
+void EmbeddedStore::journal_failed() {
+    forget_lost_records();
+    wake_keeper();
+}
+
 // Memory has it all, and so will the snapshot; but who reads the history must not be sent to
 // records that may never have reached the disk.
 void EmbeddedStore::forget_lost_records() {
     journal_.for_each_unwritten_hold([&](JournalPosition position, const HoldRecord& hold) {
         Slot* const slot = holdings_.find(hold.number);
-        if (slot != nullptr && slot->record >= position)
-            slot->record = hold.previous | kNotRecorded;
+        if (slot == nullptr || slot->record < position) return;
+        slot->record = hold.previous | (hold.continuation ? kDoubtful : kUnrecorded);
     });
     const JournalPosition durable = journal_.durable();
     holdings_.change_each([&](Slot& slot) {
-        if (slot.record >= durable) slot.record |= kNotRecorded;
+        if (slot.record >= durable) slot.record |= kDoubtful;
     });
 }
 

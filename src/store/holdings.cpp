@@ -2,64 +2,81 @@
 
 #include <algorithm>
 #include <cassert>
-#include <string>
+#include <utility>
 
 namespace ringmaster::store {
 
 using ringpool::PhoneNumber;
 using ringpool::PoolIndex;
+using ringpool::RingPool;
+using ringpool::Slot;
 
-Result<Holdings> Holdings::make(const ringpool::Catalog& catalog,
-                                const std::vector<PoolNumbers>& numbers) {
-    Holdings holdings;
-    holdings.pools_.reserve(catalog.size());
-    for (PoolIndex i = 0; i < catalog.size(); ++i) {
-        const ringpool::PoolDefinition& pool = catalog.at(i);
-        holdings.pools_.emplace_back(
-            ringpool::HoldRules{pool.lifetime, pool.cooldown, pool.max_hold});
+void Holdings::put_pool(PoolIndex index, const ringpool::HoldRules& rules) {
+    while (pools_.size() <= index) pools_.emplace_back(rules);
+    counters_.resize(pools_.size());
+    pools_[index].change_rules(rules);
+}
+
+void Holdings::clear_pool(PoolIndex index) {
+    assert(pools_[index].size() == 0);
+    pools_[index] = RingPool(pools_[index].rules());
+    counters_[index] = {};
+}
+
+ringpool::SlotIndex Holdings::add(PoolIndex pool, const ringpool::PoolNumber& number) {
+    assert(place(number.number) == nullptr);
+    const ringpool::SlotIndex slot = pools_[pool].add(number);
+    places_.at(number.number) = {pool, slot};
+    if (const Slot* const stray = strays_.find(number.number)) {
+        pools_[pool].restore(slot, *stray);
+        strays_.erase(number.number);
     }
-    for (const PoolNumbers& part : numbers) {
-        assert(part.pool < catalog.size());
-        ringpool::RingPool& pool = holdings.pools_[part.pool];
-        if (part.numbers.size() > ringpool::RingPool::kMaxNumbers - pool.size()) {
-            return Error{ErrorCode::invalid,
-                         "pool " + catalog.at(part.pool).id + " has more than " +
-                             std::to_string(ringpool::RingPool::kMaxNumbers) + " numbers"};
-        }
-        for (const ringpool::PoolNumber& number : part.numbers) {
-            holdings.places_.push_back({number.number, part.pool, pool.add(number)});
-        }
+    return slot;
+}
+
+Holdings::Room Holdings::make_room(PoolIndex index, std::size_t more) const {
+    Room room;
+    room.of = index;
+    const RingPool& pool = pools_[index];
+    const std::size_t size = pool.size() + more;
+    if (size > pool.capacity()) {
+        const std::size_t least = pool.capacity() + pool.capacity() / 4;  // not anew each time
+        room.pool = RingPool::with_room_for(std::max(size, least));
     }
-    auto& places = holdings.places_;
-    std::ranges::sort(places, {}, &Place::number);
-    const auto twice = std::ranges::adjacent_find(places, {}, &Place::number);
-    if (twice != places.end()) {
-        const std::string& one = catalog.at(twice->pool).id;
-        const std::string& other = catalog.at((twice + 1)->pool).id;
-        return Error{
-            ErrorCode::invalid,
-            twice->number.e164() + (one == other ? " stands twice in pool " + one
-                                                 : " is in two pools: " + one + " and " + other)};
+    if (!places_.has_room_for(places_.size() + more)) {
+        room.places = places_;
+        room.places->reserve(places_.size() + more);
     }
-    return holdings;
+    return room;
+}
+
+void Holdings::take_room(Room& room) {
+    if (room.pool) pools_[room.of].grow_into(*room.pool);
+    if (room.places) std::swap(places_, *room.places);
+}
+
+void Holdings::take_out(Place place) {
+    RingPool& pool = pools_[place.pool];
+    const PhoneNumber number = pool.number(place.slot).number;
+    const Slot state = pool.take_out(place.slot);
+    places_.erase(number);
+    if (state.session) strays_.at(number) = state;
 }
 
 void Holdings::restore(const SlotMap& slots) {
     for (const auto& [number, slot] : slots) {
-        const auto place = std::ranges::lower_bound(places_, number, {}, &Place::number);
-        if (place != places_.end() && place->number == number) {
-            pools_[place->pool].restore(place->slot, slot);
+        if (const Place* const here = place(number)) {
+            pools_[here->pool].restore(here->slot, slot);
         } else {
             strays_.at(number) = slot;
         }
     }
-    for (ringpool::RingPool& pool : pools_) pool.settle();
+    for (RingPool& pool : pools_) pool.settle();
 }
 
-ringpool::Slot* Holdings::find(PhoneNumber number) noexcept {
-    const auto place = std::ranges::lower_bound(places_, number, {}, &Place::number);
-    if (place == places_.end() || place->number != number) return nullptr;
-    return &pools_[place->pool].slot(place->slot);
+Slot* Holdings::find(PhoneNumber number) noexcept {
+    if (const Place* const here = place(number)) return &pools_[here->pool].slot(here->slot);
+    return strays_.find(number);
 }
 
 }  // namespace ringmaster::store

@@ -12,9 +12,19 @@ namespace ringmaster::store {
 namespace {
 
 constexpr std::array<char, 8> kMagic = {'R', 'M', 'J', 'O', 'U', 'R', 'N', '\n'};
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;
 constexpr std::uint8_t kHasSessionId = 1;
 constexpr std::uint8_t kContinuation = 2;
+constexpr std::uint8_t kErased = 4;
+
+// Where what stands in a hold record.
+constexpr std::size_t kPrevious = 24;
+constexpr std::size_t kFirstField = 32;
+constexpr std::size_t kSecondField = 40;
+constexpr std::size_t kSession = 48;
+constexpr std::size_t kPoolIdLength = 64;
+constexpr std::size_t kFlags = 65;
+constexpr std::size_t kSessionIdLength = 66;
 
 std::uint32_t reckon_crc(const std::byte* record, std::size_t bytes, std::uint32_t offset,
                          std::uint32_t salt) noexcept {
@@ -39,22 +49,34 @@ std::uint32_t difference(WallTime later, WallTime earlier) noexcept {
     return static_cast<std::uint32_t>(ms);
 }
 
-void put_times(std::byte* out, ringpool::PhoneNumber number, const HoldTimes& times) noexcept {
-    store_at(out, number.digits());
-    store_time_at(out + 8, times.last_touch);
-    store_at(out + 16, difference(times.expires_at, times.last_touch));
-    store_at(out + 20, difference(times.eligible_at, times.expires_at));
+void put_times(std::byte* out, const HoldTimes& times) noexcept {
+    store_time_at(out, times.last_touch);
+    store_at(out + 8, difference(times.expires_at, times.last_touch));
+    store_at(out + 12, difference(times.eligible_at, times.expires_at));
 }
 
-TimesRecord get_times(const std::byte* in) noexcept {
-    TimesRecord record;
-    record.number = ringpool::PhoneNumber::from_digits(load_at<std::uint64_t>(in));
-    record.times.last_touch = load_time_at(in + 8);
-    record.times.expires_at =
-        record.times.last_touch + std::chrono::milliseconds(load_at<std::uint32_t>(in + 16));
-    record.times.eligible_at =
-        record.times.expires_at + std::chrono::milliseconds(load_at<std::uint32_t>(in + 20));
-    return record;
+// Nothing where the times are past all that can be reckoned with.
+std::optional<HoldTimes> get_times(const std::byte* in) noexcept {
+    constexpr std::chrono::milliseconds kMostDifferences{std::int64_t{2} * UINT32_MAX};
+    HoldTimes times;
+    times.last_touch = load_time_at(in);
+    if (times.last_touch > WallTime::max() - kMostDifferences) return std::nullopt;
+    times.expires_at = times.last_touch + std::chrono::milliseconds(load_at<std::uint32_t>(in + 8));
+    times.eligible_at =
+        times.expires_at + std::chrono::milliseconds(load_at<std::uint32_t>(in + 12));
+    return times;
+}
+
+void put_times_record(std::byte* out, ringpool::PhoneNumber number,
+                      const HoldTimes& times) noexcept {
+    store_at(out, number.digits());
+    put_times(out + 8, times);
+}
+
+std::optional<TimesRecord> get_times_record(const std::byte* in) noexcept {
+    const auto times = get_times(in + 8);
+    if (!times) return std::nullopt;
+    return TimesRecord{ringpool::PhoneNumber::from_digits(load_at<std::uint64_t>(in)), *times};
 }
 
 std::byte* put_text(std::byte* out, std::string_view text) noexcept {
@@ -103,28 +125,39 @@ Result<SegmentHeader> SegmentHeader::decode(std::span<const std::byte> bytes) {
 
 std::optional<TimesRecord> TimesRecord::decode(std::span<const std::byte> payload) noexcept {
     if (payload.size() != kPayloadBytes) return std::nullopt;
-    return get_times(payload.data());
+    return get_times_record(payload.data());
 }
 
 std::optional<HoldRecord> HoldRecord::decode(std::span<const std::byte> payload) noexcept {
     if (payload.size() < kFixedBytes) return std::nullopt;
     const std::byte* const at = payload.data();
-    const TimesRecord times = get_times(at);
+    const auto times = get_times_record(at);
+    if (!times) return std::nullopt;
     HoldRecord record;
-    record.number = times.number;
-    record.times = times.times;
-    record.previous = load_at<std::uint64_t>(at + 24);
-    record.allocated_at = load_time_at(at + 32);
-    record.session = {load_at<std::uint64_t>(at + 40), load_at<std::uint64_t>(at + 48)};
-    record.context_hash = load_at<std::uint32_t>(at + 56);
-    const std::size_t pool_bytes = load_at<std::uint8_t>(at + 60);
-    const auto flags = load_at<std::uint8_t>(at + 61);
-    const std::size_t session_bytes = load_at<std::uint16_t>(at + 62);
+    record.number = times->number;
+    record.times = times->times;
+    record.previous = load_at<std::uint64_t>(at + kPrevious);
+    record.session = {load_at<std::uint64_t>(at + kSession),
+                      load_at<std::uint64_t>(at + kSession + 8)};
+    const std::size_t pool_bytes = load_at<std::uint8_t>(at + kPoolIdLength);
+    const auto flags = load_at<std::uint8_t>(at + kFlags);
+    const std::size_t session_bytes = load_at<std::uint16_t>(at + kSessionIdLength);
     if (kFixedBytes + pool_bytes + session_bytes > payload.size()) return std::nullopt;
+    record.continuation = (flags & kContinuation) != 0;
+    record.erased = (flags & kErased) != 0;
+    if (record.continuation) {
+        record.allocated_at = load_time_at(at + kFirstField);
+        record.since = load_time_at(at + kSecondField);
+    } else {
+        record.allocated_at = record.since = record.times.last_touch;
+        const auto previous_end = get_times(at + kFirstField);
+        if (!previous_end) return std::nullopt;
+        record.previous_end = *previous_end;
+    }
     const std::string_view texts(reinterpret_cast<const char*>(at + kFixedBytes),
                                  payload.size() - kFixedBytes);
-    record.continuation = (flags & kContinuation) != 0;
     record.pool_id = texts.substr(0, pool_bytes);
+    if (record.erased) return record;
     if ((flags & kHasSessionId) != 0) record.session_id = texts.substr(pool_bytes, session_bytes);
     record.context = texts.substr(pool_bytes + session_bytes);
     return record;
@@ -132,18 +165,25 @@ std::optional<HoldRecord> HoldRecord::decode(std::span<const std::byte> payload)
 
 std::size_t encode_hold(RecordPlace place, const HoldRecord& record) noexcept {
     assert(record.pool_id.size() <= 255 && record.session_id.value_or("").size() <= 65535);
+    assert(!record.erased);
     std::byte* const at = place.out + kRecordHeaderBytes;
     const std::string_view session_id = record.session_id.value_or("");
-    put_times(at, record.number, record.times);
-    store_at(at + 24, record.previous);
-    store_time_at(at + 32, record.allocated_at);
-    store_at(at + 40, record.session.low);
-    store_at(at + 48, record.session.high);
-    store_at(at + 56, record.context_hash);
-    store_at(at + 60, static_cast<std::uint8_t>(record.pool_id.size()));
-    store_at(at + 61, static_cast<std::uint8_t>((record.session_id ? kHasSessionId : 0) |
-                                                (record.continuation ? kContinuation : 0)));
-    store_at(at + 62, static_cast<std::uint16_t>(session_id.size()));
+    put_times_record(at, record.number, record.times);
+    store_at(at + kPrevious, record.previous);
+    if (record.continuation) {
+        store_time_at(at + kFirstField, record.allocated_at);
+        store_time_at(at + kSecondField, record.since);
+    } else {
+        assert(record.allocated_at == record.times.last_touch);
+        assert(record.since == record.times.last_touch);
+        put_times(at + kFirstField, record.previous_end);
+    }
+    store_at(at + kSession, record.session.low);
+    store_at(at + kSession + 8, record.session.high);
+    store_at(at + kPoolIdLength, static_cast<std::uint8_t>(record.pool_id.size()));
+    store_at(at + kFlags, static_cast<std::uint8_t>((record.session_id ? kHasSessionId : 0) |
+                                                    (record.continuation ? kContinuation : 0)));
+    store_at(at + kSessionIdLength, static_cast<std::uint16_t>(session_id.size()));
     std::byte* text = put_text(at + HoldRecord::kFixedBytes, record.pool_id);
     text = put_text(text, session_id);
     put_text(text, record.context);
@@ -152,7 +192,7 @@ std::size_t encode_hold(RecordPlace place, const HoldRecord& record) noexcept {
 
 std::size_t encode_times(RecordPlace place, RecordType type, const TimesRecord& record) noexcept {
     assert(type == RecordType::touch || type == RecordType::release);
-    put_times(place.out + kRecordHeaderBytes, record.number, record.times);
+    put_times_record(place.out + kRecordHeaderBytes, record.number, record.times);
     return finish_record(place, type, TimesRecord::kPayloadBytes);
 }
 
@@ -163,6 +203,30 @@ std::size_t encode_sync(RecordPlace place, JournalPosition durable_before) noexc
 
 std::size_t encode_seal(RecordPlace place) noexcept {
     return finish_record(place, RecordType::seal, 0);
+}
+
+std::size_t encode_gap(RecordPlace place, JournalPosition trusted_before) noexcept {
+    store_at(place.out + kRecordHeaderBytes, trusted_before);
+    return finish_record(place, RecordType::gap, sizeof(trusted_before));
+}
+
+std::size_t claimed_record_bytes(std::span<const std::byte> begin) noexcept {
+    return record_bytes(load_at<std::uint32_t>(begin.data() + 4) & kMaxPayloadBytes);
+}
+
+std::optional<std::uint32_t> erase_hold(RecordPlace place, std::size_t bytes) noexcept {
+    constexpr auto kHold = static_cast<std::uint32_t>(RecordType::hold);
+    if (bytes < record_bytes(HoldRecord::kFixedBytes)) return std::nullopt;
+    const auto word = load_at<std::uint32_t>(place.out + 4);
+    const std::size_t payload_bytes = word & kMaxPayloadBytes;
+    if (word >> 24 != kHold || record_bytes(payload_bytes) != bytes) return std::nullopt;
+    std::byte* const at = place.out + kRecordHeaderBytes;
+    const std::size_t keep = HoldRecord::kFixedBytes + load_at<std::uint8_t>(at + kPoolIdLength);
+    if (keep + load_at<std::uint16_t>(at + kSessionIdLength) > payload_bytes) return std::nullopt;
+    at[kFlags] |= std::byte{kErased};
+    std::memset(at + keep, 0, payload_bytes - keep);
+    finish_record(place, RecordType::hold, payload_bytes);
+    return load_at<std::uint32_t>(place.out);
 }
 
 RecordView read_record(std::span<const std::byte> rest, std::uint32_t offset,
@@ -179,7 +243,7 @@ RecordView read_record(std::span<const std::byte> rest, std::uint32_t offset,
     const std::size_t payload_bytes = word & kMaxPayloadBytes;
     const std::size_t bytes = record_bytes(payload_bytes);
     const auto type = word >> 24;
-    if (type < 1 || type > 5 || bytes > rest.size()) return view;
+    if (type < 1 || type >= kRecordTypes || bytes > rest.size()) return view;
     if (load_at<std::uint32_t>(rest.data()) != reckon_crc(rest.data(), bytes, offset, salt)) {
         return view;
     }
@@ -190,7 +254,7 @@ RecordView read_record(std::span<const std::byte> rest, std::uint32_t offset,
     return view;
 }
 
-std::optional<JournalPosition> decode_sync(std::span<const std::byte> payload) noexcept {
+std::optional<JournalPosition> decode_position(std::span<const std::byte> payload) noexcept {
     if (payload.size() != sizeof(JournalPosition)) return std::nullopt;
     return load_at<JournalPosition>(payload.data());
 }
@@ -203,7 +267,7 @@ JournalPosition find_durable_claim(std::span<const std::byte> rest, std::uint32_
         if (load_at<std::uint32_t>(rest.data() + 4) != kWord) continue;
         const RecordView view = read_record(rest, offset, salt);
         if (view.kind != RecordView::Kind::record) continue;
-        claim = std::max(claim, decode_sync(view.payload).value_or(0));
+        claim = std::max(claim, decode_position(view.payload).value_or(0));
     }
     return claim;
 }

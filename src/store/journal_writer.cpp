@@ -1,6 +1,7 @@
 #include "ringmaster/store/journal_writer.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <string>
 #include <utility>
@@ -32,7 +33,8 @@ JournalWriter::JournalWriter(runtime::Reactor& reactor, runtime::HelperThread& s
       supply_(supply),
       fsync_(fsync),
       on_failure_(on_failure),
-      max_reserve_bytes_(first.bytes - SegmentHeader::kBytes - kSyncRecordBytes - kSealRecordBytes),
+      max_reserve_bytes_(first.bytes - SegmentHeader::kBytes - kGapRecordBytes - kSyncRecordBytes -
+                         kSealRecordBytes),
       flush_at_end_of_turn_(runtime::Callback::of<&JournalWriter::flush>(*this)),
       segment_(std::move(first)),
       buffer_offset_(SegmentHeader::kBytes),
@@ -138,6 +140,9 @@ Result<void> JournalWriter::reserve(std::size_t bytes, Deadline deadline) {
         }
         if (deadline.expired(reactor_.scheduler().now())) return timed_out();
     }
+    // Now, while memory is as the journal says: there is no way back where a record finds no room.
+    const std::size_t most = buffer_.size() + bytes + kSyncRecordBytes + kSealRecordBytes;
+    if (most > buffer_.capacity()) buffer_.reserve(std::max(most, 2 * buffer_.capacity()));
     if (buffer_.empty() && durable_told_ < durable_) {
         const RecordPlace place = grow(kSyncRecordBytes);
         encode_sync(place, durable_);
@@ -240,9 +245,21 @@ void JournalWriter::begin_anew(Segment segment) {
     segment_ = std::move(segment);
     left_.clear();
     buffer_.clear();
-    buffer_offset_ = SegmentHeader::kBytes;
-    written_ = begin_of(segment_);
+    buffer_offset_ = SegmentHeader::kBytes + kGapRecordBytes;
+    written_ = end();
     sync_asked_ = 0;
+}
+
+Result<void> JournalWriter::record_gap() {
+    std::array<std::byte, kGapRecordBytes> bytes;
+    encode_gap({bytes.data(), SegmentHeader::kBytes, segment_.header.salt}, durable_);
+    const int file = segment_.file.get();
+    const std::error_code error = sync_helper_.run([&] {
+        const auto failed = disk_.write_at(file, bytes, SegmentHeader::kBytes);
+        return failed ? failed : disk_.sync(file);
+    });
+    if (error) return Error{ErrorCode::unavailable, "begin the journal anew: " + error.message()};
+    return {};
 }
 
 // Not sooner: what claims that all in front of here is durable would turn a torn tail into damage.

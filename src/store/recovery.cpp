@@ -1,6 +1,9 @@
 #include "ringmaster/store/recovery.hpp"
 
+#include "ringmaster/store/crc32c.hpp"
 #include "ringmaster/store/data_directory.hpp"
+#include "ringmaster/store/erasure.hpp"
+#include "ringmaster/store/journal_reader.hpp"
 #include "ringmaster/store/snapshot.hpp"
 
 #include <algorithm>
@@ -16,38 +19,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-Error damaged(const fs::path& path, std::size_t offset, std::string_view what) {
-    return {ErrorCode::damaged, path.string() + " is damaged at offset " + std::to_string(offset) +
-                                    ": " + std::string(what)};
-}
-
-struct LoadedSegment {
-    fs::path path;
-    std::vector<std::byte> bytes;
-    SegmentHeader header;
-
-    std::span<const std::byte> from(std::uint32_t offset) const noexcept {
-        return std::span(bytes).subspan(std::min<std::size_t>(offset, bytes.size()));
-    }
-    // Behind the last byte at or after `offset` that is not zero; `offset` where there is none.
-    std::size_t used_end(std::size_t offset) const noexcept {
-        std::size_t end = bytes.size();
-        while (end > offset && bytes[end - 1] == std::byte{}) --end;
-        return std::max(end, offset);
-    }
-};
-
-Result<LoadedSegment> load_segment(const fs::path& shard, std::uint32_t id) {
-    LoadedSegment segment;
-    segment.path = segment_path(shard, id);
-    auto bytes = read_file(segment.path);
-    if (!bytes) return bytes.error();
-    segment.bytes = *std::move(bytes);
-    auto header = SegmentHeader::decode(segment.bytes);
-    if (!header) return damaged(segment.path, 0, "it " + header.error().message);
-    if (header->segment != id) return damaged(segment.path, 0, "it is the file of another segment");
-    segment.header = *header;
-    return segment;
+// Else replaying would begin in the middle of something, find no sense in it, and cut it off.
+bool may_begin_record(JournalPosition position) noexcept {
+    return offset_of(position) >= SegmentHeader::kBytes && offset_of(position) % 8 == 0;
 }
 
 class Recovery {
@@ -62,6 +36,7 @@ class Recovery {
     Result<void> replay_segments();
     Result<bool> replay(const LoadedSegment& segment);
     Result<void> apply(const LoadedSegment& segment, const RecordView& record);
+    Result<void> sync_replayed();
     Result<void> end_journal(const LoadedSegment& last);
     Result<void> cut_off(const LoadedSegment& last);
     void note(const TimeAnchor& anchor);
@@ -81,11 +56,14 @@ Result<Recovered> Recovery::run() {
     for (const fs::path& path : files_.unfinished) {
         if (const auto error = disk_.remove(path)) return disk_error("remove", path, error);
     }
+    if (auto done = finish_erasure(disk_, shard_); !done) return done.error();
     result_.found_anything = !files_.segments.empty() || !files_.snapshots.empty();
     if (!result_.found_anything) return std::move(result_);
+    if (!files_.segments.empty()) result_.first_segment = files_.segments.front();
     if (auto done = load_snapshot(); !done) return done.error();
     if (auto done = check_segments(); !done) return done.error();
     if (auto done = replay_segments(); !done) return done.error();
+    if (auto done = sync_replayed(); !done) return done.error();
     return std::move(result_);
 }
 
@@ -102,13 +80,18 @@ Result<void> Recovery::load_snapshot() {
         const auto bytes = read_file(path);
         if (!bytes) return bytes.error();
         auto header = decode_snapshot(*bytes, result_.slots);
-        if (header && header->position == *it) {
+        std::string what;
+        if (!header) {
+            what = header.error().message;
+        } else if (header->position != *it) {
+            what = "is the file of another position";
+        } else if (!may_begin_record(*it)) {
+            what = "stands where no record can begin";
+        } else {
             note(header->anchor);
             at_ = *it;
             return {};
         }
-        const std::string what =
-            header ? "is the file of another position" : header.error().message;
         log_.error("store: snapshot " + path.string() + " " + what + "; taking an older one");
         result_.slots = SlotMap();
     }
@@ -135,17 +118,17 @@ Result<void> Recovery::check_segments() {
 
 Result<void> Recovery::replay_segments() {
     for (const std::uint32_t id : files_.segments) {
-        const auto segment = load_segment(shard_, id);
+        const auto segment = LoadedSegment::load(shard_, id);
         if (!segment) return segment.error();
         if (id == segment_of(at_)) {
-            if (offset_of(at_) > segment->bytes.size()) {
-                return damaged(segment->path, segment->bytes.size(),
-                               "it ends in front of where its snapshot stands");
+            if (offset_of(at_) > segment->size()) {
+                return damage(segment->path(), segment->size(),
+                              "it ends in front of where its snapshot stands");
             }
         } else {
             at_ = position_at(id, SegmentHeader::kBytes);
         }
-        note(segment->header.anchor);
+        note(segment->header().anchor);
         const auto sealed = replay(*segment);
         if (!sealed) return sealed.error();
         if (!*sealed) return end_journal(*segment);
@@ -156,8 +139,7 @@ Result<void> Recovery::replay_segments() {
 // True: up to the seal. False: up to at_, and there is something else, or nothing.
 Result<bool> Recovery::replay(const LoadedSegment& segment) {
     while (true) {
-        const std::uint32_t offset = offset_of(at_);
-        const RecordView record = read_record(segment.from(offset), offset, segment.header.salt);
+        const RecordView record = segment.record_at(offset_of(at_));
         if (record.kind != RecordView::Kind::record) return false;
         if (auto done = apply(segment, record); !done) return done.error();
         at_ += record.bytes;
@@ -170,7 +152,7 @@ Result<bool> Recovery::replay(const LoadedSegment& segment) {
 // program that is not like this one: no guessing.
 Result<void> Recovery::apply(const LoadedSegment& segment, const RecordView& record) {
     const auto nonsense = [&](std::string_view what) {
-        return damaged(segment.path, offset_of(at_), what);
+        return damage(segment.path(), offset_of(at_), what);
     };
     switch (record.type) {
         case RecordType::hold: {
@@ -182,9 +164,9 @@ Result<void> Recovery::apply(const LoadedSegment& segment, const RecordView& rec
             slot.last_touch = hold->times.last_touch;
             slot.expires_at = hold->times.expires_at;
             slot.eligible_at = hold->times.eligible_at;
-            slot.record = at_;
-            slot.context = hold->context_hash;
-            result_.latest = std::max(result_.latest, slot.last_touch);
+            slot.record = hold->erased ? at_ | kDoubtful : at_;
+            slot.context = crc32c(std::as_bytes(std::span(hold->context)));
+            result_.latest = std::max(result_.latest, hold->since);
             return {};
         }
         case RecordType::touch:
@@ -203,39 +185,48 @@ Result<void> Recovery::apply(const LoadedSegment& segment, const RecordView& rec
         }
         case RecordType::sync:
         case RecordType::seal: return {};
+        case RecordType::gap:
+            return nonsense("the journal goes on here behind a snapshot, which is missing");
     }
     return nonsense("a record of unknown type");
+}
+
+// What a process that died had written but not synced may still be in the kernel's hands alone,
+// and the next segment will say that all in front of it is on the disk.
+Result<void> Recovery::sync_replayed() {
+    for (const std::uint32_t id : files_.segments) {
+        if (id > segment_of(at_)) break;
+        const fs::path path = segment_path(shard_, id);
+        UniqueFd file;
+        auto error = disk_.open(path, file);
+        if (!error) error = disk_.sync(file.get());
+        if (error) return disk_error("sync", path, error);
+    }
+    return {};
 }
 
 // `last` is understood up to at_, and is not sealed.
 Result<void> Recovery::end_journal(const LoadedSegment& last) {
     const std::uint32_t offset = offset_of(at_);
-    JournalPosition claim = find_durable_claim(last.from(offset), offset, last.header.salt);
-    if (!files_.snapshots.empty()) claim = std::max(claim, files_.snapshots.back());
-    std::size_t lost_bytes = last.used_end(offset) - offset;
-    for (std::uint32_t id = last.header.segment + 1; id < result_.next_segment; ++id) {
-        const auto later = load_segment(shard_, id);
-        if (!later) return later.error();
-        constexpr auto kBegin = static_cast<std::uint32_t>(SegmentHeader::kBytes);
-        claim = std::max({claim, later->header.durable_before,
-                          find_durable_claim(later->from(kBegin), kBegin, later->header.salt)});
-        lost_bytes += later->used_end(kBegin) - kBegin;
+    const auto tail = judge_tail(shard_, last, offset, result_.next_segment);
+    if (!tail) return tail.error();
+    // Where it went on behind a gap, there was a snapshot first, and without that all is lost.
+    const bool had_snapshot = !files_.snapshots.empty() && files_.snapshots.back() > at_;
+    if (tail->damage || tail->went_on || had_snapshot) {
+        return damage(last.path(), offset,
+                      "no valid record stands there, although it had been on the disk");
     }
-    if (claim > at_) {
-        return damaged(last.path, offset,
-                       "no valid record stands there, although it had been on the disk");
-    }
-    if (lost_bytes > 0) {
-        log_.warning("store: the journal has a torn tail: cut off " + std::to_string(lost_bytes) +
-                     " bytes from " + last.path.string() + " offset " + std::to_string(offset) +
-                     " on, which had not been synced");
+    if (tail->lost_bytes > 0) {
+        log_.warning("store: the journal has a torn tail: cut off " +
+                     std::to_string(tail->lost_bytes) + " bytes from " + last.path().string() +
+                     " offset " + std::to_string(offset) + " on, which had not been synced");
     }
     return cut_off(last);
 }
 
 // First what comes later: once the tail is sealed, the next segment would be taken to follow it.
 Result<void> Recovery::cut_off(const LoadedSegment& last) {
-    while (result_.next_segment > last.header.segment + 1) {
+    while (result_.next_segment > last.id() + 1) {
         const fs::path path = segment_path(shard_, result_.next_segment - 1);
         if (const auto error = disk_.remove(path)) return disk_error("remove", path, error);
         if (const auto error = disk_.sync_directory(shard_)) {
@@ -245,13 +236,12 @@ Result<void> Recovery::cut_off(const LoadedSegment& last) {
     }
     const std::uint32_t offset = offset_of(at_);
     std::array<std::byte, kSealRecordBytes> seal;
-    encode_seal({seal.data(), offset, last.header.salt});
+    encode_seal({seal.data(), offset, last.header().salt});
     UniqueFd file;
-    auto error = disk_.open(last.path, file);
+    auto error = disk_.open(last.path(), file);
     if (!error) error = disk_.truncate(file.get(), offset);
     if (!error) error = disk_.write_at(file.get(), seal, offset);
-    if (!error) error = disk_.sync(file.get());
-    if (error) return disk_error("seal", last.path, error);
+    if (error) return disk_error("seal", last.path(), error);
     return {};
 }
 

@@ -21,23 +21,41 @@ Result<WallTime> begin_of(const fs::path& shard, std::uint32_t segment) {
     return header->anchor.hold_time;
 }
 
-// The first segment that is needed for what memory stands for.
-Result<std::uint32_t> first_needed(const fs::path& shard,
-                                   const std::vector<JournalPosition>& snapshots) {
+struct Needed {
+    std::uint32_t for_replay = 0;  ///< the first segment after the older snapshot
+    std::uint32_t for_holds = 0;   ///< the first that has the record of a hold which goes on
+};
+Result<Needed> first_needed(const fs::path& shard, const std::vector<JournalPosition>& snapshots) {
     // One snapshot alone may be the first one ever: then the whole journal is what to fall back on.
-    if (snapshots.size() < kSnapshotsKept) return std::uint32_t{0};
+    if (snapshots.size() < kSnapshotsKept) return Needed{};
     const fs::path path = snapshot_path(shard, snapshots.back());
     const auto bytes = read_file(path, SnapshotHeader::kBytes);
     if (!bytes) return bytes.error();
     const auto header = SnapshotHeader::decode(*bytes);
     if (!header) return Error{ErrorCode::damaged, path.string() + " " + header.error().message};
-    return segment_of(std::min(snapshots.front(), header->oldest_record));
+    return Needed{segment_of(snapshots.front()), segment_of(header->oldest_record)};
+}
+
+// How many bytes are kept for history alone, from each segment on.
+Result<std::vector<std::uint64_t>> history_bytes(const fs::path& shard,
+                                                 const std::vector<std::uint32_t>& segments,
+                                                 std::uint32_t needed_for_replay) {
+    std::vector<std::uint64_t> result(segments.size());
+    std::uint64_t sum = 0;
+    for (std::size_t i = segments.size(); i-- > 0;) {
+        std::error_code error;
+        const fs::path path = segment_path(shard, segments[i]);
+        if (segments[i] < needed_for_replay) sum += fs::file_size(path, error);
+        if (error) return disk_error("look at", path, error);
+        result[i] = sum;
+    }
+    return result;
 }
 
 }  // namespace
 
-Result<JournalPosition> apply_retention(Disk& disk, const fs::path& shard, WallTime now,
-                                        std::chrono::hours history) {
+Result<Retained> apply_retention(Disk& disk, const fs::path& shard, WallTime now,
+                                 const HistoryLimits& limits) {
     auto listed = list_shard(shard);
     if (!listed) return listed.error();
     const auto& segments = listed->segments;
@@ -52,18 +70,24 @@ Result<JournalPosition> apply_retention(Disk& disk, const fs::path& shard, WallT
     }
     const auto needed = first_needed(shard, snapshots);
     if (!needed) return needed.error();
-    JournalPosition aged = 0;
+    const auto bytes = history_bytes(shard, segments, needed->for_replay);
+    if (!bytes) return bytes.error();
+    Retained retained;
+    if (!segments.empty()) retained.begin = position_at(segments.front(), 0);
     for (std::size_t i = 0; i + 1 < segments.size(); ++i) {
         // All that stands in a segment is older than the one that comes after.
         const auto end = begin_of(shard, segments[i + 1]);
         if (!end) return end.error();
         const auto age = now - *end;
-        if (age <= history / 2) break;
-        aged = position_at(segments[i + 1], 0);
-        if (age <= history || segments[i] >= *needed) continue;
+        const bool bounded = limits.max_bytes != 0;
+        if (age <= limits.age / 2 && !(bounded && (*bytes)[i] > limits.max_bytes / 2)) break;
+        retained.aged_before = position_at(segments[i + 1], 0);
+        const bool beyond = age > limits.age || (bounded && (*bytes)[i] > limits.max_bytes);
+        if (!beyond || segments[i] >= std::min(needed->for_replay, needed->for_holds)) continue;
         if (auto done = remove(segment_path(shard, segments[i])); !done) return done.error();
+        retained.begin = position_at(segments[i + 1], 0);
     }
-    return aged;
+    return retained;
 }
 
 }  // namespace ringmaster::store

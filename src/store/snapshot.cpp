@@ -58,13 +58,13 @@ ringpool::Slot decode_slot(const std::byte* in) noexcept {
 // In the child nothing may be locked or allocated: a thread that does not exist here may have held
 // the lock at the fork.
 [[noreturn]] void run_child(pid_t parent, SnapshotWriter& writer, int file,
-                            const Holdings& holdings, WallTime now) noexcept {
+                            const Holdings& holdings) noexcept {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != parent) ::_exit(ESRCH);
     // Sockets, and the lock of the data directory, are the parent's alone to keep or give up.
     if (file > 3) ::close_range(3, static_cast<unsigned>(file) - 1, 0);
     ::close_range(static_cast<unsigned>(file) + 1, ~0u, 0);
-    holdings.for_each(now, [&](ringpool::PhoneNumber number, const ringpool::Slot& slot) {
+    holdings.for_each([&](ringpool::PhoneNumber number, const ringpool::Slot& slot) {
         writer.add(number, slot);
     });
     const std::error_code error = writer.finish();
@@ -180,7 +180,7 @@ Result<void> Snapshotter::take(const Holdings& holdings,
     ::pthread_sigmask(SIG_SETMASK, &all, &before);
     const pid_t child = ::fork();
     if (child == 0) {
-        run_child(parent, writer, file.get(), holdings, header.anchor.hold_time);
+        run_child(parent, writer, file.get(), holdings);
     }
     error = {errno, std::generic_category()};
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "fuzz/seed.hpp"
 #include "request_parser_corpus.hpp"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -26,6 +27,7 @@ std::string operator""_s(const char* text, std::size_t size) {
 /// Reads the bytes whole, byte by byte, and split in two at every place: what comes out must be the
 /// same. (Of long input, not every place.)
 Events read_however_split(std::string_view bytes, const RequestLimits& limits = {}) {
+    fuzz::keep_seed("http", std::string(1, '\0').append(bytes));
     const Events whole = read_all(bytes, {}, limits);
     std::vector<std::size_t> each;
     for (std::size_t i = 1; i < bytes.size(); ++i) each.push_back(i);

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "fuzz/seed.hpp"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -17,6 +18,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 NumberImport import(std::string_view text, const NumberImportLimits& limits = {}) {
+    fuzz::keep_seed("number_file", text);
     auto result = import_numbers(text, "US", limits);
     if (!result) {
         ADD_FAILURE() << result.error().message;
@@ -54,6 +56,7 @@ TEST(ImportNumber, ReadsAnyUsualWayOfWriting) {
           "\xEF\xBC\x8B\xEF\xBC\x91"
           "8665550142",
           "011 1 866 555 0142"}) {
+        fuzz::keep_seed("number_file", text);
         const auto number = import_number(text, "US");
         ASSERT_TRUE(number) << text << ": " << number.error().message;
         EXPECT_EQ(number->number.e164(), "+18665550142") << text;
@@ -84,6 +87,7 @@ TEST(ImportNumber, TakesANumberWithoutCountryCodeForOneOfTheRegion) {
 
 TEST(ImportNumber, SaysWhyItRefuses) {
     const auto reason = [](std::string_view text) {
+        fuzz::keep_seed("number_file", text);
         const auto result = import_number(text, "US");
         if (result) return "accepted as " + result->number.e164();
         EXPECT_EQ(result.error().code, ErrorCode::invalid);

@@ -4,6 +4,7 @@
 #include <functional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -88,6 +89,31 @@ TEST(PoolDefinition, NeedsAnOverflowNumberOnlyWhereItMayUseIt) {
     }));
 }
 
+TEST(PoolDefinition, TextsAreUtf8WithoutControlCharacters) {
+    const std::pair<std::string PoolDefinition::*, std::size_t> kTexts[] = {
+        {&PoolDefinition::name, 256}, {&PoolDefinition::tracking_url, 2048}};
+    for (const auto& [text, most] : kTexts) {
+        const auto with = [&](std::string value) {
+            return [text = text, value](PoolDefinition& pool) { pool.*text = value; };
+        };
+        EXPECT_TRUE(is_valid(with("")));
+        EXPECT_TRUE(is_valid(with("http://x.test/?n={number}&z=Z\xc3\xbcrich")));
+        EXPECT_TRUE(is_valid(with(std::string(most, 'x'))));
+        EXPECT_FALSE(is_valid(with(std::string(most + 1, 'x'))));
+        for (const std::string bad : {"a\xff", "\xc3", "a\r\nb", "\t", "\x7f"}) {
+            EXPECT_FALSE(is_valid(with(bad))) << bad;
+        }
+        EXPECT_FALSE(is_valid(with(std::string("a\0b", 3))));
+    }
+    EXPECT_EQ(
+        complaint([](PoolDefinition& pool) { pool.tracking_url = "\xff"; }),
+        "tracking_url is not plain text; expected at most 2048 bytes of UTF-8 without control "
+        "characters");
+    EXPECT_EQ(complaint([](PoolDefinition& pool) { pool.name = std::string(257, 'x'); }),
+              "name is 257 bytes long; expected at most 256 bytes of UTF-8 without control "
+              "characters");
+}
+
 TEST(PoolDefinition, NeedsARegion) {
     for (const std::string region : {"", "us", "USA", "U", "1 "}) {
         EXPECT_THAT(complaint([&](auto& p) { p.default_region = region; }),
@@ -97,8 +123,8 @@ TEST(PoolDefinition, NeedsARegion) {
 
 TEST(Catalog, FindsAPoolByIdAndKey) {
     Catalog catalog;
-    ASSERT_EQ(catalog.add(definition("autos", "A3")).value(), 0u);
-    ASSERT_EQ(catalog.add(definition("boats", "77AA01")).value(), 1u);
+    ASSERT_EQ(catalog.put(definition("autos", "A3")).value(), 0u);
+    ASSERT_EQ(catalog.put(definition("boats", "77AA01")).value(), 1u);
     ASSERT_EQ(catalog.size(), 2u);
 
     const PoolIndex* boats = catalog.authorize("boats", "77AA01");
@@ -109,10 +135,10 @@ TEST(Catalog, FindsAPoolByIdAndKey) {
 
 TEST(Catalog, RefusesWrongKeysAndUnknownPoolsAlike) {
     Catalog catalog;
-    ASSERT_TRUE(catalog.add(definition("autos", "A329F4DC")));
-    ASSERT_TRUE(catalog.add(definition("boats", "77AA01")));
+    ASSERT_TRUE(catalog.put(definition("autos", "A329F4DC")));
+    ASSERT_TRUE(catalog.put(definition("boats", "77AA01")));
     const std::string longest(PoolDefinition::kMaxKeyBytes, 'k');
-    ASSERT_TRUE(catalog.add(definition("cars", longest)));
+    ASSERT_TRUE(catalog.put(definition("cars", longest)));
 
     EXPECT_EQ(catalog.authorize("autos", "77AA01"), nullptr) << "another pool's key";
     EXPECT_EQ(catalog.authorize("autos", ""), nullptr);
@@ -130,24 +156,54 @@ TEST(Catalog, RefusesWrongKeysAndUnknownPoolsAlike) {
     EXPECT_EQ(catalog.authorize("", ""), nullptr);
 }
 
-TEST(Catalog, RefusesAnInvalidDefinitionAndATakenId) {
+TEST(Catalog, ChangesAPoolThatIsThereAlready) {
     Catalog catalog;
-    ASSERT_TRUE(catalog.add(definition("autos", "A3")));
-    const auto taken = catalog.add(definition("autos", "B4"));
-    ASSERT_FALSE(taken);
-    EXPECT_THAT(taken.error().message, HasSubstr("'autos'"));
-    EXPECT_FALSE(catalog.add(definition("a b")));
+    ASSERT_TRUE(catalog.put(definition("autos", "A3")));
+    EXPECT_EQ(catalog.put(definition("autos", "B4")).value(), 0u);
     EXPECT_EQ(catalog.size(), 1u);
-    EXPECT_NE(catalog.authorize("autos", "A3"), nullptr);
-    EXPECT_EQ(catalog.authorize("autos", "B4"), nullptr);
-    EXPECT_EQ(catalog.add(definition("boats")).value(), 1u);
+    EXPECT_EQ(catalog.at(0).key, "B4");
+    EXPECT_EQ(catalog.authorize("autos", "A3"), nullptr) << "the key of before";
+    EXPECT_NE(catalog.authorize("autos", "B4"), nullptr);
+}
+
+TEST(Catalog, RefusesAnInvalidDefinition) {
+    Catalog catalog;
+    ASSERT_TRUE(catalog.put(definition("autos", "A3")));
+    EXPECT_FALSE(catalog.put(definition("a b")));
+    EXPECT_FALSE(catalog.put(definition("autos", "")));
+    EXPECT_EQ(catalog.size(), 1u);
+    EXPECT_NE(catalog.authorize("autos", "A3"), nullptr) << "a refused change alters nothing";
+    EXPECT_EQ(catalog.put(definition("boats")).value(), 1u);
+}
+
+TEST(Catalog, ForgetsARemovedPoolButForItsDefinition) {
+    Catalog catalog;
+    ASSERT_TRUE(catalog.put(definition("autos", "A3")));
+    ASSERT_TRUE(catalog.put(definition("boats", "77")));
+    catalog.remove(0);
+    catalog.remove(0);  // harmless
+
+    EXPECT_EQ(catalog.size(), 1u);
+    EXPECT_EQ(catalog.authorize("autos", "A3"), nullptr);
+    EXPECT_EQ(catalog.authorize("autos", ""), nullptr);
+    EXPECT_EQ(catalog.find("autos"), std::nullopt);
+    EXPECT_EQ(catalog.find("boats"), PoolIndex{1});
+    EXPECT_EQ(catalog.at(0).id, "autos") << "for requests that are under way";
+    std::vector<std::string> ids;
+    catalog.for_each([&](PoolIndex, const PoolDefinition& pool) { ids.push_back(pool.id); });
+    EXPECT_EQ(ids, std::vector<std::string>{"boats"});
+
+    EXPECT_EQ(catalog.put(definition("autos", "C5")).value(), 0u) << "the id has its index back";
+    EXPECT_NE(catalog.authorize("autos", "C5"), nullptr);
+    EXPECT_EQ(catalog.size(), 2u);
+    EXPECT_EQ(catalog.end_index(), 2u);
 }
 
 TEST(Catalog, KeepsReferencesWhileItGrows) {
     Catalog catalog;
-    ASSERT_TRUE(catalog.add(definition("0")));
+    ASSERT_TRUE(catalog.put(definition("0")));
     const PoolDefinition& first = catalog.at(0);
-    for (int i = 1; i < 1000; ++i) ASSERT_TRUE(catalog.add(definition(std::to_string(i))));
+    for (int i = 1; i < 1000; ++i) ASSERT_TRUE(catalog.put(definition(std::to_string(i))));
     EXPECT_EQ(&first, &catalog.at(0));
     EXPECT_EQ(first.id, "0");
 }

@@ -16,6 +16,7 @@
 #include <numeric>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -50,6 +51,13 @@ class Model {
         WallTime eligible_at{};
         std::uint64_t record = 0;
         bool draining = false;
+        bool unsettled = false;
+        bool vacant = false;
+        std::uint64_t turn = 0;  ///< where never held: those that came first go first
+
+        bool goes_to_others(WallTime now) const {
+            return !draining && !unsettled && !vacant && eligible_at <= now;
+        }
     };
     struct Verdict {
         Outcome outcome;
@@ -79,11 +87,14 @@ class Model {
         std::vector<SlotIndex> best;
         for (SlotIndex i = 0; i < numbers.size(); ++i) {
             const Number& number = numbers[i];
-            if (number.draining || number.eligible_at > now) continue;
+            if (!number.goes_to_others(now)) continue;
             const bool first = best.empty();
+            const bool never_held = number.holder == kNobody;
             if (first || number.eligible_at < numbers[best[0]].eligible_at) best = {i};
             // Of those that were never held, only the first will do.
-            else if (number.holder != kNobody && number.eligible_at == numbers[best[0]].eligible_at)
+            else if (never_held && number.turn < numbers[best[0]].turn)
+                best = {i};
+            else if (!never_held && number.eligible_at == numbers[best[0]].eligible_at)
                 best.push_back(i);
         }
         return {best.empty() ? Outcome::exhausted : Outcome::fresh, best};
@@ -103,7 +114,9 @@ class Model {
         }
         number.last_touch = now;
         number.expires_at = std::max(number.expires_at, now + rules.lifetime);
-        number.eligible_at = std::max(number.eligible_at, now + rules.lifetime + rules.cooldown);
+        const WallTime eligible_at = now + rules.lifetime + rules.cooldown;
+        if (eligible_at >= number.eligible_at) number.unsettled = false;
+        number.eligible_at = std::max(number.eligible_at, eligible_at);
     }
 
     bool release(SessionId session, SlotIndex slot, WallTime now) {
@@ -112,29 +125,93 @@ class Model {
             return false;
         numbers[slot].expires_at = now;
         numbers[slot].eligible_at = now + rules.cooldown;
+        numbers[slot].unsettled = false;
         return true;
+    }
+
+    void add(SlotIndex slot) {
+        if (slot == numbers.size()) numbers.emplace_back();
+        numbers[slot] = {};
+        numbers[slot].turn = ++turns_;
+    }
+
+    void undrain(SlotIndex slot) {
+        Number& number = numbers[slot];
+        if (!number.draining) return;
+        number.draining = false;
+        number.unsettled = number.holder != kNobody;
+        number.turn = ++turns_;
+    }
+
+    Number take_out(SlotIndex slot) {
+        const Number number = std::exchange(numbers[slot], Number());
+        numbers[slot].vacant = true;
+        const auto own = last.find(number.holder);
+        if (own != last.end() && own->second == slot) last.erase(own);
+        return number;
+    }
+
+    /// A number comes back, and all that was known of it.
+    void adopt(SlotIndex slot, Number number) {
+        add(slot);
+        number.draining = false;
+        number.unsettled = true;
+        numbers[slot] = number;
+        const auto [own, is_new] = last.try_emplace(number.holder, slot);
+        if (!is_new && age(own->second) <= age(slot)) own->second = slot;
+    }
+
+    void settle() {
+        for (Number& number : numbers) number.unsettled = false;
     }
 
     /// After a restart a session is known only from the slots that name it.
     void restart() {
         last.clear();
-        const auto age = [&](SlotIndex i) {
-            return std::pair(numbers[i].last_touch, numbers[i].record);
-        };
+        settle();
         for (SlotIndex i = 0; i < numbers.size(); ++i) {
+            numbers[i].turn = ++turns_;
             if (numbers[i].holder == kNobody) continue;
             const auto [own, is_new] = last.try_emplace(numbers[i].holder, i);
             if (!is_new && age(own->second) < age(i)) own->second = i;
         }
     }
+
+  private:
+    std::pair<WallTime, std::uint64_t> age(SlotIndex i) const {
+        return {numbers[i].last_touch, numbers[i].record};
+    }
+
+    std::uint64_t turns_ = 0;
 };
 
 /// What was answered, and whether the promise was kept. Every complaint is a broken invariant of
 /// the design; none is worded in terms of queues, slots' fields or the model.
 class History {
   public:
-    void add_number() { numbers_.emplace_back(); }
-    void drain(SlotIndex slot) { numbers_[slot].draining = true; }
+    void add(SlotIndex slot) {
+        if (slot == numbers_.size()) numbers_.emplace_back();
+        numbers_[slot] = {};
+    }
+    void drain(SlotIndex slot) {
+        numbers_[slot].draining = true;
+        numbers_[slot].for_all = false;
+    }
+    /// From now on it may go to others; settle() says that it must.
+    void undrain(SlotIndex slot) { numbers_[slot].draining = false; }
+    void settle() {
+        for (Number& number : numbers_) number.for_all = !number.draining && !number.vacant;
+    }
+    void take_out(SlotIndex slot) {
+        numbers_[slot] = {.for_all = false, .vacant = true};
+        std::erase_if(promised_, [&](const auto& entry) { return entry.second.slot == slot; });
+    }
+    void adopt(SlotIndex slot, SessionId session, WallTime until, WallTime protected_until,
+               bool of_session) {
+        add(slot);
+        numbers_[slot] = {.holder = session, .protected_until = protected_until, .for_all = false};
+        if (of_session) promised_[session] = {.slot = slot, .until = until};
+    }
 
     std::string allocated(Outcome outcome, SlotIndex slot, SessionId session, WallTime now,
                           const HoldRules& rules) {
@@ -145,7 +222,7 @@ class History {
         }
         if (outcome == Outcome::exhausted) {
             for (const Number& number : numbers_) {
-                if (!number.draining && number.protected_until <= now) {
+                if (number.for_all && number.protected_until <= now) {
                     return "exhausted, though a number was eligible";
                 }
             }
@@ -161,7 +238,7 @@ class History {
             if (number.draining) return "a draining number went to a new session";
             if (now < number.protected_until) return "two sessions had one number at a time";
             for (const Number& other : numbers_) {
-                if (!other.draining && other.protected_until < number.protected_until) {
+                if (other.for_all && other.protected_until < number.protected_until) {
                     return "another number had been free longer";
                 }
             }
@@ -185,7 +262,9 @@ class History {
     struct Number {
         SessionId holder = kNobody;
         WallTime protected_until{};  ///< by what was promised at the touches of its holder
+        bool for_all = true;         ///< who have the right to it once its time is over
         bool draining = false;
+        bool vacant = false;
     };
     struct Promise {
         SlotIndex slot = kNoSlot;
@@ -200,7 +279,7 @@ class Trial {
   public:
     explicit Trial(std::uint64_t seed) : random_(seed), pool_(random_rules()) {
         model_.rules = pool_.rules();
-        const int size = one_in(10) ? roll(200) : 1 + roll(12);
+        const int size = 1 + roll(one_in(10) ? 200 : 12);
         sessions_ = 1 + roll(3 * size + 2);
         // Now and then most hashes collide in what the table keeps of them.
         tags_ = one_in(3) ? 1 + static_cast<std::uint64_t>(roll(4)) : ~std::uint64_t{0};
@@ -211,10 +290,14 @@ class Trial {
     std::string step() {
         advance();
         const int dice = roll(1000);
-        if (dice < 880) return allocate();
-        if (dice < 985) return release();
-        if (dice < 989) return drain();
-        if (dice < 994) return add();
+        if (dice < 870) return allocate();
+        if (dice < 970) return release();
+        if (dice < 975) return drain();
+        if (dice < 979) return undrain();
+        if (dice < 982) return take_out();
+        if (dice < 986) return adopt();
+        if (dice < 990) return add();
+        if (dice < 994) return settle();
         if (dice < 997) return change_rules();
         return restart();
     }
@@ -244,7 +327,8 @@ class Trial {
         const SessionId session = roll(sessions_);
         const WallTime now = clock_.wall_now();
         const Model::Verdict expected = model_.allocate(session, now);
-        const auto [outcome, slot] = pool_.allocate(hash(session), now);
+        const RingPool::Decision decision = pool_.allocate(hash(session), now);
+        const auto [outcome, slot] = std::pair(decision.outcome, decision.slot);
         // The promise is judged first, so that a failure names it where it can.
         if (auto broken = history_.allocated(outcome, slot, session, now, model_.rules);
             !broken.empty()) {
@@ -253,7 +337,19 @@ class Trial {
         if (outcome != expected.outcome) return "allocate: another outcome than the model's";
         if (outcome == Outcome::exhausted) return slot == kNoSlot ? "" : "exhausted, with a slot";
         if (std::ranges::count(expected.slots, slot) == 0) return "allocate: not the model's slot";
-        if (outcome == Outcome::fresh) pool_.slot(slot).record = ++records_;
+        if (outcome == Outcome::fresh) {
+            const Model::Number& before = model_.numbers[slot];
+            const HoldEnd& previous = decision.previous;
+            if (previous.last_touch != before.last_touch ||
+                previous.expires_at != before.expires_at ||
+                previous.eligible_at != before.eligible_at) {
+                return "allocate: not the end of the hold before";
+            }
+            if (decision.reissued != (before.holder != kNobody && before.holder != session)) {
+                return "allocate: reissued is wrong";
+            }
+            pool_.slot(slot).record = ++records_;
+        }
         model_.commit(outcome, slot, session, now, records_);
         return compare(slot);
     }
@@ -271,20 +367,86 @@ class Trial {
         return compare(slot);
     }
 
-    std::string add() {
-        if (model_.numbers.size() >= 250) return "";
+    /// The slot that a new number got, or kNoSlot where it is none that it may get.
+    SlotIndex add_to_pool() {
+        const bool has_vacant =
+            std::ranges::count(model_.numbers, true, &Model::Number::vacant) > 0;
+        const std::size_t before = pool_.size();
+        if (one_in(4)) {
+            auto room =
+                RingPool::with_room_for(pool_.end_slot() + static_cast<std::size_t>(roll(20)));
+            pool_.grow_into(room);
+        }
         const SlotIndex slot = pool_.add({PhoneNumber::from_digits(18665550100), {}});
-        model_.numbers.emplace_back();
-        history_.add_number();
-        return slot + 1 == model_.numbers.size() ? compare(slot) : "add: not the next slot";
+        const bool new_slot = slot == model_.numbers.size();
+        const bool good = has_vacant ? !new_slot && model_.numbers.at(slot).vacant : new_slot;
+        return good && pool_.size() == before + 1 ? slot : kNoSlot;
+    }
+
+    std::string add() {
+        if (pool_.size() >= 250) return "";
+        const SlotIndex slot = add_to_pool();
+        if (slot == kNoSlot) return "add: not a slot that it may be";
+        model_.add(slot);
+        history_.add(slot);
+        return compare(slot);
+    }
+
+    SlotIndex any_slot() {
+        return static_cast<SlotIndex>(roll(static_cast<int>(pool_.end_slot())));
     }
 
     std::string drain() {
-        const auto slot = static_cast<SlotIndex>(roll(static_cast<int>(model_.numbers.size())));
+        const SlotIndex slot = any_slot();
+        if (model_.numbers[slot].vacant) return "";
         pool_.drain(slot);
         model_.numbers[slot].draining = true;
+        model_.numbers[slot].unsettled = false;
         history_.drain(slot);
         return compare(slot);
+    }
+
+    std::string undrain() {
+        const SlotIndex slot = any_slot();
+        if (model_.numbers[slot].vacant) return "";
+        pool_.undrain(slot);
+        model_.undrain(slot);
+        history_.undrain(slot);
+        return one_in(2) ? settle() : compare(slot);
+    }
+
+    std::string settle() {
+        pool_.settle();
+        model_.settle();
+        history_.settle();
+        return "";
+    }
+
+    std::string take_out() {
+        const SlotIndex slot = any_slot();
+        if (model_.numbers[slot].vacant) return "";
+        const Model::Number known = model_.take_out(slot);
+        const Slot taken = pool_.take_out(slot);
+        history_.take_out(slot);
+        if (taken.draining || taken.eligible_at != known.eligible_at) return "take_out: wrong slot";
+        if (pool_.number(slot).number) return "take_out: the number is still there";
+        if (taken.session) strays_.push_back({taken, known});
+        return compare_all();
+    }
+
+    std::string adopt() {
+        if (pool_.size() >= 250 || strays_.empty()) return "";
+        const auto stray = strays_.begin() + roll(static_cast<int>(strays_.size()));
+        const auto [state, known] = *stray;
+        strays_.erase(stray);
+        const SlotIndex slot = add_to_pool();
+        if (slot == kNoSlot) return "add: not a slot that it may be";
+        pool_.restore(slot, state);
+        model_.adopt(slot, known);
+        history_.adopt(slot, known.holder, known.expires_at, known.eligible_at,
+                       model_.last[known.holder] == slot);
+        if (one_in(2)) settle();
+        return compare_all();
     }
 
     std::string change_rules() {
@@ -296,10 +458,13 @@ class Trial {
     /// As a process that starts reads a snapshot: slots in any order, drained before or after.
     std::string restart() {
         RingPool successor(pool_.rules());
-        std::vector<SlotIndex> order(pool_.size());
+        std::vector<SlotIndex> order(pool_.end_slot());
         std::iota(order.begin(), order.end(), SlotIndex{0});
         std::ranges::shuffle(order, random_);
-        for (SlotIndex i = 0; i < pool_.size(); ++i) successor.add(pool_.number(i));
+        for (SlotIndex i = 0; i < pool_.end_slot(); ++i) successor.add(pool_.number(i));
+        for (SlotIndex i = 0; i < pool_.end_slot(); ++i) {
+            if (model_.numbers[i].vacant) successor.take_out(i);
+        }
         const bool drain_first = one_in(2);
         for (const SlotIndex i : order) {
             const Slot& slot = pool_.slot(i);
@@ -312,6 +477,7 @@ class Trial {
         }
         pool_ = std::move(successor);
         model_.restart();
+        history_.settle();
         return compare_all();
     }
 
@@ -332,7 +498,7 @@ class Trial {
     }
 
     std::string compare_all() const {
-        for (SlotIndex i = 0; i < pool_.size(); ++i) {
+        for (SlotIndex i = 0; i < pool_.end_slot(); ++i) {
             if (auto wrong = compare(i); !wrong.empty()) return wrong;
         }
         return "";
@@ -343,6 +509,7 @@ class Trial {
     RingPool pool_;
     Model model_;
     History history_;
+    std::vector<std::pair<Slot, Model::Number>> strays_;
     int sessions_ = 0;
     std::uint64_t tags_ = 0;
     std::uint64_t records_ = 0;

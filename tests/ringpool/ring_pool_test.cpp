@@ -390,5 +390,23 @@ TEST(RingPool, PrefetchesWithoutAnyEffect) {
     EXPECT_EQ(pool.allocate(kAnn, 0s), refreshed(0));
 }
 
+TEST(RingPool, TellsHowTheHoldBeforeAFreshOneEnded) {
+    TestPool pool(1);
+    const auto previous = [](const Decision& decision) {
+        return std::vector{decision.previous.last_touch, decision.previous.expires_at,
+                           decision.previous.eligible_at};
+    };
+    const auto times = [](milliseconds touch, milliseconds end, milliseconds eligible) {
+        return std::vector{TestPool::at(touch), TestPool::at(end), TestPool::at(eligible)};
+    };
+    const std::vector<WallTime> nothing(3);
+    EXPECT_EQ(previous(pool.allocate(kAnn, 0s)), nothing);
+    EXPECT_EQ(previous(pool.allocate(kAnn, 10s)), nothing) << "the same hold goes on";
+    EXPECT_EQ(previous(pool.allocate(kBob, 20s)), nothing) << "exhausted";
+    EXPECT_EQ(previous(pool.allocate(kAnn, 115s)), times(10s, 110s, 130s)) << "taken back";
+    EXPECT_TRUE(pool.release(kAnn, 0, 120s));
+    EXPECT_EQ(previous(pool.allocate(kBob, 200s)), times(115s, 120s, 140s));
+}
+
 }  // namespace
 }  // namespace ringmaster::ringpool

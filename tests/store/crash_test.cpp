@@ -4,7 +4,6 @@
 #include <csignal>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <poll.h>
 #include <random>
 #include <string>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 #include <vector>
 
+#include "store/power_cut_disk.hpp"
 #include "store/support.hpp"
 #include <gtest/gtest.h>
 
@@ -167,65 +167,6 @@ TEST_P(CrashTest, KilledUnderLoadAgainAndAgainKeepsWhatItAcknowledged) {
     EXPECT_GT(acknowledged.size(), 100u);
     acknowledged.expect_in(store);
 }
-
-/// Remembers what the disk holds that the kernel has not been asked to sync, and at a power cut
-/// leaves of that what chance decides, by sectors.
-class PowerCutDisk final : public TestDisk {
-  public:
-    std::error_code write_at(int file, std::span<const std::byte> bytes,
-                             std::uint64_t offset) noexcept override {
-        // A child's snapshot counts only once it has synced all of it; and it must not lock.
-        if (frozen() || ::getpid() != owner_) return TestDisk::write_at(file, bytes, offset);
-        const std::lock_guard lock(mutex_);
-        struct stat status {};
-        ::fstat(file, &status);
-        Unsynced& unsynced = files_[status.st_ino];
-        if (unsynced.file.get() < 0) unsynced.file = UniqueFd(::dup(file));
-        for (std::uint64_t at = offset / kSector; at * kSector < offset + bytes.size(); ++at) {
-            std::vector<std::byte> before(kSector);
-            (void)::pread(file, before.data(), kSector, static_cast<off_t>(at * kSector));
-            unsynced.sectors.emplace(at, std::move(before));
-        }
-        return TestDisk::write_at(file, bytes, offset);
-    }
-    std::error_code sync(int file) noexcept override {
-        if (::getpid() != owner_) return TestDisk::sync(file);
-        struct stat status {};
-        ::fstat(file, &status);
-        std::map<std::uint64_t, std::vector<std::byte>> synced;
-        {
-            const std::lock_guard lock(mutex_);
-            const auto found = files_.find(status.st_ino);
-            if (found != files_.end()) synced = found->second.sectors;
-        }
-        // What is written from here on may or may not be part of it.
-        const auto error = TestDisk::sync(file);
-        const std::lock_guard lock(mutex_);
-        const auto found = files_.find(status.st_ino);
-        if (error || found == files_.end()) return error;
-        for (const auto& [at, before] : synced) found->second.sectors.erase(at);
-        return error;
-    }
-    void cut_power(std::mt19937& random) {
-        for (auto& [inode, unsynced] : files_) {
-            for (const auto& [at, before] : unsynced.sectors) {
-                if (random() % 2 == 0) continue;
-                (void)::pwrite(unsynced.file.get(), before.data(), before.size(),
-                               static_cast<off_t>(at * kSector));
-            }
-        }
-    }
-
-  private:
-    static constexpr std::uint64_t kSector = 512;
-    struct Unsynced {
-        UniqueFd file;
-        std::map<std::uint64_t, std::vector<std::byte>> sectors;  ///< as they were on the disk
-    };
-    const pid_t owner_ = ::getpid();
-    std::mutex mutex_;
-    std::map<ino_t, Unsynced> files_;
-};
 
 // With everysec and never some of the last allocations may be lost, but the next start must not
 // take a power cut for damage, and never hand a number to two of those that are left.

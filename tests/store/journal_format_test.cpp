@@ -25,7 +25,7 @@ HoldRecord sample_hold() {
     record.allocated_at = at(1'000'000);
     record.previous = position_at(7, 128);
     record.session = {0x1122334455667788, 0x99aabbccddeeff00};
-    record.context_hash = 0xcafe;
+    record.since = at(1'500'000);
     record.continuation = true;
     record.pool_id = "autos";
     record.session_id = "v-81";
@@ -63,7 +63,7 @@ TEST(JournalFormat, AHoldRecordReadsBackAsItWasWritten) {
     EXPECT_EQ(read->allocated_at, record.allocated_at);
     EXPECT_EQ(read->previous, record.previous);
     EXPECT_EQ(read->session, record.session);
-    EXPECT_EQ(read->context_hash, record.context_hash);
+    EXPECT_EQ(read->since, record.since);
     EXPECT_TRUE(read->continuation);
     EXPECT_EQ(read->pool_id, "autos");
     EXPECT_EQ(read->session_id, "v-81");
@@ -145,12 +145,26 @@ TEST(JournalFormat, PayloadsOfWrongLengthAreNotDecoded) {
     const std::vector<std::byte> bytes(200);
     EXPECT_FALSE(TimesRecord::decode(std::span(bytes).first(23)));
     EXPECT_FALSE(TimesRecord::decode(std::span(bytes).first(25)));
-    EXPECT_FALSE(HoldRecord::decode(std::span(bytes).first(63)));
-    EXPECT_FALSE(decode_sync(std::span(bytes).first(7)));
+    EXPECT_FALSE(HoldRecord::decode(std::span(bytes).first(67)));
+    EXPECT_FALSE(decode_position(std::span(bytes).first(7)));
     // The lengths inside reach past the end.
     auto hold = encoded(sample_hold());
-    hold[kRecordHeaderBytes + 63] = std::byte{0xff};
+    hold[kRecordHeaderBytes + 67] = std::byte{0xff};
     EXPECT_FALSE(HoldRecord::decode(std::span(hold).subspan(kRecordHeaderBytes)));
+}
+
+TEST(JournalFormat, TimesThatCanNotBeReckonedWithAreNotDecoded) {
+    for (const WallTime time : {WallTime::max(), WallTime::max() - std::chrono::hours(24)}) {
+        std::array<std::byte, 256> bytes;
+        TimesRecord touch;
+        touch.times = {time, time, time};
+        encode_times({bytes.data(), 64, kSalt}, RecordType::touch, touch);
+        EXPECT_FALSE(TimesRecord::decode(read_record(bytes, 64, kSalt).payload));
+        HoldRecord hold;
+        hold.times = touch.times;
+        encode_hold({bytes.data(), 64, kSalt}, hold);
+        EXPECT_FALSE(HoldRecord::decode(read_record(bytes, 64, kSalt).payload));
+    }
 }
 
 TEST(JournalFormat, FindsTheGreatestClaimOfDurabilityBehindAnything) {
@@ -167,10 +181,10 @@ TEST(JournalFormat, FindsTheGreatestClaimOfDurabilityBehindAnything) {
 TEST(JournalFormat, AContextCantPassForARecord) {
     // Even if a client knew the offset, it does not know the salt.
     std::vector<std::byte> forged(kSyncRecordBytes);
-    encode_sync({forged.data(), 64 + 8 + 64 + 16, 0}, position_at(9, 0));
+    encode_sync({forged.data(), 64 + 8 + 68 + 20, 0}, position_at(9, 0));
     HoldRecord record = sample_hold();
     record.pool_id = "12345678";
-    record.session_id = "12345678";
+    record.session_id = "123456789012";
     record.context = {reinterpret_cast<const char*>(forged.data()), forged.size()};
     EXPECT_EQ(find_durable_claim(encoded(record), 64, kSalt), 0u);
     EXPECT_EQ(find_durable_claim(encoded(record, 64, 0), 64, 0), position_at(9, 0));

@@ -7,10 +7,13 @@
 #include <array>
 #include <cstring>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
 
+#include "fuzz/journal_files.hpp"
+#include "fuzz/seed.hpp"
 #include "store/support.hpp"
 #include <gtest/gtest.h>
 
@@ -66,7 +69,7 @@ class Journal {
         HoldRecord record;
         record.number = ringpool::PhoneNumber::from_digits(number);
         record.session = {session, 0};
-        record.allocated_at = now_;
+        record.allocated_at = record.since = now_;
         record.times = {now_, now_ + 30min, now_ + 31min};
         record.pool_id = "autos";
         record.session_id = "v-81";
@@ -88,6 +91,8 @@ class Journal {
         change(RecordType::release, number, {slot.last_touch, now_, now_ + 1min});
     }
     void sync() { wrote(encode_sync(place(), end())); }
+    /// Nothing behind `trusted_before` is to be trusted any more; the journal goes on here.
+    void gap(JournalPosition trusted_before) { wrote(encode_gap(place(), trusted_before)); }
     void seal() { wrote(encode_seal(place())); }
 
     JournalPosition end() const {
@@ -142,8 +147,15 @@ class Journal {
 class RecoveryTest : public ::testing::Test {
   protected:
     Result<Recovered> run() {
+        keep_seeds();
         log_.emplace();
         return recover(disk_, shard(), *log_);
+    }
+    void keep_seeds() const {
+        if (fuzz::seeds_directory() == nullptr) return;
+        for (const bool mend : {false, true}) {
+            fuzz::keep_seed("journal", fuzz::make_journal_input(shard(), mend));
+        }
     }
     const fs::path& shard() const { return temp_.path(); }
     void empty_directory() {
@@ -316,6 +328,82 @@ TEST_F(RecoveryTest, EveryFlippedByteIsToldOrRefused) {
     }
 }
 
+// What stands in front of a snapshot is history, which the state does not need.
+TEST_F(RecoveryTest, EveryFlippedByteAroundASnapshotIsToldOrRefused) {
+    Journal journal;
+    journal.hold(1, 11);
+    journal.hold(2, 12);
+    const JournalPosition snapshot = journal.end();
+    const Journal at_snapshot = journal;
+    journal.touch(1);
+    const std::size_t sealed_end = offset_of(journal.end()) + kSealRecordBytes;
+    journal.next_segment();
+    journal.release(2);
+    const State whole = journal.state();
+    for (std::uint32_t id = 1; id <= 2; ++id) {
+        for (std::size_t i = 0; i < (id == 1 ? sealed_end : Journal::kSegmentBytes); ++i) {
+            empty_directory();
+            Journal broken = journal;
+            broken.bytes(id)[i] ^= std::byte{0x20};
+            broken.write(shard());
+            write_snapshot(at_snapshot, snapshot);
+            const auto where = position_at(id, static_cast<std::uint32_t>(i));
+            const auto recovered = run();
+            if (!recovered) {
+                // Who knows that a segment is another one than it seems to be?
+                ASSERT_EQ(recovered.error().code, ErrorCode::damaged);
+                ASSERT_LT(i, SegmentHeader::kBytes) << id;
+                ASSERT_NE(recovered.error().message.find(segment_path(shard(), id).string() +
+                                                         " is damaged at offset 0"),
+                          std::string::npos)
+                    << recovered.error().message;
+            } else if (where < snapshot) {
+                ASSERT_EQ(state_of(recovered->slots), whole) << id << " " << i;
+            } else {
+                const auto same = [&](const auto& s) {
+                    return s.first >= snapshot && s.second == state_of(recovered->slots);
+                };
+                ASSERT_TRUE(std::ranges::any_of(journal.states(), same)) << id << " " << i;
+                ASSERT_TRUE(log_->has("torn tail")) << id << " " << i;
+            }
+        }
+    }
+}
+
+TEST_F(RecoveryTest, EveryCutOfASegmentThatOthersFollowIsRefused) {
+    Journal journal;
+    std::vector<std::size_t> sealed_ends;
+    for (const unsigned number : {1u, 2u}) {
+        journal.hold(number, 10 + number);
+        journal.touch(number);
+        sealed_ends.push_back(offset_of(journal.end()) + kSealRecordBytes);
+        journal.next_segment(journal.end());
+    }
+    journal.hold(3, 13);
+    for (std::uint32_t id = 1; id <= 2; ++id) {
+        const std::size_t end = sealed_ends[id - 1];
+        for (std::size_t size = 0; size < end; ++size) {
+            empty_directory();
+            journal.write(shard());
+            fs::resize_file(segment_path(shard(), id), size);
+            const auto recovered = run();
+            if (recovered) {
+                // Nothing says that the last seal was on the disk; then neither was what follows.
+                ASSERT_EQ(id, 2u);
+                ASSERT_GE(size, end - kSealRecordBytes);
+                ASSERT_EQ(recovered->slots.size(), 2u);
+                ASSERT_TRUE(log_->has("torn tail"));
+                continue;
+            }
+            ASSERT_EQ(recovered.error().code, ErrorCode::damaged);
+            ASSERT_NE(recovered.error().message.find(segment_path(shard(), id).string() +
+                                                     " is damaged at offset "),
+                      std::string::npos)
+                << recovered.error().message;
+        }
+    }
+}
+
 TEST_F(RecoveryTest, TellsATornTailWithFileOffsetAndLength) {
     Journal journal;
     journal.hold(1, 11);
@@ -373,6 +461,48 @@ TEST_F(RecoveryTest, ALaterSegmentCanProveThatAGapIsDamage) {
         EXPECT_EQ(recovered.error().code, ErrorCode::damaged);
         EXPECT_TRUE(fs::exists(segment_path(shard(), 2))) << "nothing is changed";
     }
+}
+
+// The disk failed, and the journal was begun anew: but not told so to anyone before the crash.
+TEST_F(RecoveryTest, AGapBehindWhichNothingWasWrittenIsATornTail) {
+    for (const bool torn : {false, true}) {
+        empty_directory();
+        Journal journal;
+        journal.hold(1, 11);
+        const JournalPosition synced = journal.end();
+        const State expected = journal.state();
+        if (torn) {
+            journal.hold(2, 12);
+            journal.bytes(1)[offset_of(synced) + 20] ^= std::byte{1};
+        }
+        journal.begin_segment(2, 0);
+        journal.gap(synced);
+        journal.write(shard());
+        const auto recovered = run();
+        ASSERT_TRUE(recovered.ok()) << recovered.error().message;
+        EXPECT_EQ(state_of(recovered->slots), expected);
+        EXPECT_EQ(recovered->next_segment, 2u);
+    }
+}
+
+TEST_F(RecoveryTest, AGapBehindWhichTheJournalWentOnNeedsItsSnapshot) {
+    Journal journal;
+    journal.hold(1, 11);
+    const JournalPosition synced = journal.end();
+    journal.begin_segment(2, 0);
+    journal.gap(synced);
+    const JournalPosition behind_gap = journal.end();
+    write_snapshot(journal, behind_gap);
+    journal.hold(2, 12);
+    journal.write(shard());
+    const auto recovered = run();
+    ASSERT_TRUE(recovered.ok()) << recovered.error().message;
+    EXPECT_EQ(state_of(recovered->slots), journal.state());
+    fs::remove(snapshot_path(shard(), behind_gap));
+    journal.write(shard());
+    const auto without = run();
+    ASSERT_FALSE(without.ok());
+    EXPECT_EQ(without.error().code, ErrorCode::damaged);
 }
 
 TEST_F(RecoveryTest, AMissingSegmentIsDamage) {
@@ -459,6 +589,96 @@ TEST_F(RecoveryTest, FallsBackToAnOlderSnapshotAndTells) {
     EXPECT_EQ(state_of(recovered->slots), journal.state());
 }
 
+TEST_F(RecoveryTest, ASnapshotThatStandsWhereNoRecordCanBeginIsNotTaken) {
+    for (const std::uint32_t offset : {0u, 56u, 65u}) {
+        empty_directory();
+        Journal journal;
+        journal.hold(1, 11);
+        write_snapshot(journal, position_at(1, offset));
+        journal.hold(2, 12);
+        journal.write(shard());
+        for (int start = 0; start < 2; ++start) {
+            const auto recovered = run();
+            ASSERT_TRUE(recovered.ok()) << offset << recovered.error().message;
+            EXPECT_EQ(state_of(recovered->slots), journal.state()) << offset;
+            EXPECT_TRUE(log_->has("stands where no record can begin")) << offset;
+        }
+    }
+}
+
+class DamagedSnapshot : public RecoveryTest {
+  protected:
+    DamagedSnapshot() {
+        journal_.hold(1, 11);
+        older_ = {journal_.end(), journal_};
+        journal_.next_segment();
+        journal_.hold(2, 12);
+        newest_ = {journal_.end(), journal_};
+        journal_.release(1);
+        lay_out();
+        bytes_ = *read_file(snapshot_path(shard(), newest_.first));
+    }
+    void lay_out() {
+        journal_.write(shard());
+        write_snapshot(older_.second, older_.first);
+        write_snapshot(newest_.second, newest_.first);
+    }
+    /// Each flipped byte and each cut of the newest snapshot, in a directory that `prepare` has
+    /// changed.
+    void for_each_damage(const std::function<void()>& prepare,
+                         const std::function<void(Result<Recovered>)>& check) {
+        for (std::size_t i = 0; i < 2 * bytes_.size(); ++i) {
+            lay_out();
+            prepare();
+            auto broken = bytes_;
+            if (i < bytes_.size()) {
+                broken[i] ^= std::byte{0x20};
+            } else {
+                broken.resize(i - bytes_.size());
+            }
+            std::ofstream(snapshot_path(shard(), newest_.first), std::ios::binary)
+                .write(reinterpret_cast<const char*>(broken.data()),
+                       static_cast<std::streamsize>(broken.size()));
+            check(run());
+            ASSERT_TRUE(log_->has(snapshot_path(shard(), newest_.first).string())) << i;
+            ASSERT_FALSE(HasFatalFailure()) << i;
+        }
+    }
+    void expect_all(const Result<Recovered>& recovered) const {
+        ASSERT_TRUE(recovered.ok()) << recovered.error().message;
+        ASSERT_EQ(state_of(recovered->slots), journal_.state());
+    }
+
+    Journal journal_;
+    std::pair<JournalPosition, Journal> older_;
+    std::pair<JournalPosition, Journal> newest_;
+    std::vector<std::byte> bytes_;
+};
+
+TEST_F(DamagedSnapshot, IsToldAndTheOlderOneServes) {
+    for_each_damage([] {}, [&](const auto& recovered) { expect_all(recovered); });
+}
+
+TEST_F(DamagedSnapshot, IsToldAndTheWholeJournalServes) {
+    for_each_damage([&] { fs::remove(snapshot_path(shard(), older_.first)); },
+                    [&](const auto& recovered) { expect_all(recovered); });
+}
+
+TEST_F(DamagedSnapshot, IsRefusedWhereNothingReplacesIt) {
+    for_each_damage(
+        [&] {
+            fs::remove(snapshot_path(shard(), older_.first));
+            fs::remove(segment_path(shard(), 1));
+        },
+        [&](const auto& recovered) {
+            ASSERT_FALSE(recovered.ok());
+            ASSERT_EQ(recovered.error().code, ErrorCode::damaged);
+            ASSERT_NE(recovered.error().message.find(segment_path(shard(), 1).string()),
+                      std::string::npos)
+                << recovered.error().message;
+        });
+}
+
 TEST_F(RecoveryTest, ADamagedSnapshotThatNothingReplacesIsDamage) {
     Journal journal(5);
     journal.hold(1, 11);
@@ -497,6 +717,23 @@ TEST_F(RecoveryTest, AJournalThatEndsInFrontOfItsSnapshotIsDamage) {
     EXPECT_EQ(run().error().code, ErrorCode::damaged);
     fs::remove(segment_path(shard(), 1));
     EXPECT_EQ(run().error().code, ErrorCode::damaged);
+}
+
+// The kernel may still hold back what a process had written that was killed, and the next segment
+// will claim that it is on the disk.
+TEST_F(RecoveryTest, SyncsAllThatItReplayed) {
+    Journal journal;
+    for (unsigned i = 1; i <= 3; ++i) {
+        journal.hold(i, 10 + i);
+        if (i < 3) journal.next_segment();
+    }
+    journal.write(shard());
+    ASSERT_TRUE(run().ok());
+    EXPECT_EQ(disk_.syncs(), 3);
+    disk_.fail(TestDisk::syncing, std::errc::io_error);
+    const auto recovered = run();
+    ASSERT_FALSE(recovered.ok());
+    EXPECT_EQ(recovered.error().code, ErrorCode::unavailable);
 }
 
 // Whatever step of the clean-up a crash interrupts, the next start finds the same state.

@@ -38,10 +38,10 @@ class RetentionTest : public ::testing::Test {
         SnapshotWriter writer(disk_, file.get(), header);
         ASSERT_FALSE(writer.finish());
     }
-    JournalPosition apply() {
-        const auto aged = apply_retention(disk_, temp_.path(), kNow, kHistory);
-        EXPECT_TRUE(aged.ok()) << aged.error().message;
-        return *aged;
+    Retained apply(std::uint64_t max_bytes = 0) {
+        const auto retained = apply_retention(disk_, temp_.path(), kNow, {kHistory, max_bytes});
+        EXPECT_TRUE(retained.ok()) << retained.error().message;
+        return *retained;
     }
     std::vector<std::uint32_t> segments() { return list_shard(temp_.path())->segments; }
     /// Segment i begins (5 - i) days ago: 1 to 5.
@@ -65,7 +65,9 @@ TEST_F(RetentionTest, RemovesSegmentsThatEndedBeforeHistoryBegins) {
     five_days();
     snapshot(position_at(5, 64));
     snapshot(position_at(5, 128));
-    EXPECT_EQ(apply(), position_at(3, 0)) << "older than half of the history";
+    const Retained retained = apply();
+    EXPECT_EQ(retained.aged_before, position_at(3, 0)) << "older than half of the history";
+    EXPECT_EQ(retained.begin, position_at(2, 0));
     // Segment 2 ended when 3 began: 48 hours ago, which is still history.
     EXPECT_EQ(segments(), (std::vector<std::uint32_t>{2, 3, 4, 5}));
 }
@@ -93,14 +95,41 @@ TEST_F(RetentionTest, KeepsTheRecordOfAHoldThatGoesOn) {
     EXPECT_EQ(segments().front(), 1u);
 }
 
+// Segments of 64 bytes each; 5 and 6 are needed to replay the journal, and do not count.
+TEST_F(RetentionTest, RemovesTheOldestSegmentsBeyondTheLimitOfBytes) {
+    for (std::uint32_t i = 1; i <= 6; ++i) segment(i, 1h);
+    snapshot(position_at(5, 64));
+    snapshot(position_at(6, 64));
+    Retained retained = apply(4 * 64);
+    EXPECT_EQ(segments().front(), 1u);
+    EXPECT_EQ(retained.begin, position_at(1, 0));
+    EXPECT_EQ(retained.aged_before, position_at(3, 0)) << "the older half of the limit";
+    retained = apply(3 * 64 - 1);
+    EXPECT_EQ(segments(), (std::vector<std::uint32_t>{3, 4, 5, 6}));
+    EXPECT_EQ(retained.begin, position_at(3, 0));
+    EXPECT_EQ(retained.aged_before, position_at(4, 0));
+    apply(1);
+    EXPECT_EQ(segments(), (std::vector<std::uint32_t>{5, 6}));
+}
+
+TEST_F(RetentionTest, KeepsTheRecordOfAHoldThatGoesOnBeyondTheLimitOfBytes) {
+    for (std::uint32_t i = 1; i <= 6; ++i) segment(i, 1h);
+    snapshot(position_at(5, 64));
+    snapshot(position_at(6, 64), position_at(2, 640));
+    const Retained retained = apply(64);
+    EXPECT_EQ(segments().front(), 2u);
+    EXPECT_EQ(retained.begin, position_at(2, 0));
+    EXPECT_EQ(retained.aged_before, position_at(5, 0));
+}
+
 TEST_F(RetentionTest, SaysWhatItCouldNotRemove) {
     five_days();
     snapshot(position_at(5, 64));
     snapshot(position_at(5, 128));
     disk_.fail(TestDisk::removing, std::errc::permission_denied);
-    const auto aged = apply_retention(disk_, temp_.path(), kNow, kHistory);
-    ASSERT_FALSE(aged.ok());
-    EXPECT_NE(aged.error().message.find("journal-0000000001.log"), std::string::npos);
+    const auto retained = apply_retention(disk_, temp_.path(), kNow, {kHistory});
+    ASSERT_FALSE(retained.ok());
+    EXPECT_NE(retained.error().message.find("journal-0000000001.log"), std::string::npos);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "ringmaster/ringpool/context.hpp"
 #include "ringmaster/runtime/reactor.hpp"
 #include "ringmaster/store/embedded_store.hpp"
+#include "ringmaster/store/pool_files.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -79,11 +80,16 @@ class CollectingLog final : public Log {
 class LeapingClock final : public Clock {
   public:
     SteadyTime steady_now() const noexcept override {
-        return std::chrono::steady_clock::now() + leap_;
+        return stopped_at_.value_or(std::chrono::steady_clock::now()) + leap_;
     }
     WallTime wall_now() const noexcept override {
-        return SystemClock().wall_now() + std::chrono::floor<std::chrono::milliseconds>(leap_) +
-               wall_leap_;
+        return wall_stopped_at_.value_or(SystemClock().wall_now()) +
+               std::chrono::floor<std::chrono::milliseconds>(leap_) + wall_leap_;
+    }
+    /// From now on time goes on by leaps alone. A wait then ends only where a leap ends it.
+    void stop() {
+        stopped_at_ = std::chrono::steady_clock::now();
+        wall_stopped_at_ = SystemClock().wall_now();
     }
     void leap(std::chrono::milliseconds by) { leap_ += by; }
     void leap_wall(std::chrono::milliseconds by) { wall_leap_ += by; }
@@ -91,6 +97,24 @@ class LeapingClock final : public Clock {
   private:
     std::chrono::steady_clock::duration leap_{};
     std::chrono::milliseconds wall_leap_{};
+    std::optional<SteadyTime> stopped_at_;
+    std::optional<WallTime> wall_stopped_at_;
+};
+
+/// A value that is the same one in forked children.
+template <class Value>
+class SharedPage {
+  public:
+    SharedPage()
+        : value_(new (::mmap(nullptr, sizeof(Value), PROT_READ | PROT_WRITE,
+                             MAP_SHARED | MAP_ANONYMOUS, -1, 0)) Value) {}
+    ~SharedPage() { ::munmap(value_, sizeof(Value)); }
+    SharedPage(const SharedPage&) = delete;
+    SharedPage& operator=(const SharedPage&) = delete;
+    Value* operator->() const noexcept { return value_; }
+
+  private:
+    Value* const value_;
 };
 
 /// A disk that a test can make fail, hang, or stop for good at any step. It syncs nothing really:
@@ -109,13 +133,6 @@ class TestDisk : public Disk {
         syncing = 128,
         any = 255,
     };
-
-    TestDisk() {
-        void* const page = ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE,
-                                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-        shared_ = new (page) Shared;
-    }
-    ~TestDisk() override { ::munmap(shared_, sizeof(Shared)); }
 
     /// Steps of these kinds fail with `error` and change nothing, until heal().
     void fail(unsigned steps, std::errc error) {
@@ -209,7 +226,7 @@ class TestDisk : public Disk {
     }
     const pid_t owner_ = ::getpid();
     std::string failing_paths_;
-    Shared* shared_;
+    SharedPage<Shared> shared_;
 };
 
 /// Numbers of pool `pool`: +1866555PNNN.
@@ -227,6 +244,31 @@ struct TestPool {
     std::chrono::seconds max_hold{0};
 };
 
+/// Lays out the files of these pools, and of no others, whatever there was before; without any
+/// pool, leaves all as it is. The store gives indices in the order of ids.
+inline void write_pools(const std::filesystem::path& directory,
+                        const std::vector<TestPool>& pools) {
+    if (pools.empty()) return;
+    Disk disk;
+    std::filesystem::remove_all(directory / "pools");
+    std::filesystem::create_directories(directory / "pools");
+    const PoolFiles files(disk, directory / "pools");
+    for (unsigned i = 0; i < pools.size(); ++i) {
+        StoredPool pool;
+        pool.definition.id = pools[i].id;
+        pool.definition.key = std::string("secret");
+        pool.definition.lifetime = pools[i].lifetime;
+        pool.definition.cooldown = pools[i].cooldown;
+        pool.definition.max_hold = pools[i].max_hold;
+        pool.definition.overflow = {ringpool::PhoneNumber::from_digits(18005550100),
+                                    ringpool::FormattedNumber("800-555-0100")};
+        for (unsigned n = 0; n < pools[i].numbers; ++n) {
+            pool.numbers.push_back({test_number(i, n), false});
+        }
+        if (auto saved = files.save(pool); !saved) throw std::runtime_error(saved.error().message);
+    }
+}
+
 /// One life of a store, with a reactor of its own.
 class TestStore {
   public:
@@ -236,26 +278,9 @@ class TestStore {
               EmbeddedStoreOptions options = {}, Disk* disk = nullptr,
               LeapingClock* clock = nullptr, std::optional<BootTime> boot = {})
         : clock_(clock != nullptr ? *clock : own_clock_) {
-        std::vector<PoolNumbers> numbers;
-        for (unsigned i = 0; i < pools.size(); ++i) {
-            ringpool::PoolDefinition definition;
-            definition.id = pools[i].id;
-            definition.key = std::string("secret");
-            definition.lifetime = pools[i].lifetime;
-            definition.cooldown = pools[i].cooldown;
-            definition.max_hold = pools[i].max_hold;
-            definition.overflow = {ringpool::PhoneNumber::from_digits(18005550100),
-                                   ringpool::FormattedNumber("800-555-0100")};
-            const auto index = catalog_.add(definition);
-            if (!index) throw std::runtime_error(index.error().message);
-            PoolNumbers part{*index, {}};
-            for (unsigned n = 0; n < pools[i].numbers; ++n) {
-                part.numbers.push_back(test_number(i, n));
-            }
-            numbers.push_back(std::move(part));
-        }
+        write_pools(directory, pools);
         options.directory = directory;
-        auto opened = EmbeddedStore::open(reactor_, catalog_, numbers, options, log_,
+        auto opened = EmbeddedStore::open(reactor_, catalog_, options, log_,
                                           disk != nullptr ? *disk : own_disk_,
                                           boot.value_or(BootTime::read()));
         if (opened) {
@@ -275,6 +300,7 @@ class TestStore {
     runtime::Reactor& reactor() { return reactor_; }
     CollectingLog& log() { return log_; }
     LeapingClock& clock() { return clock_; }
+    const ringpool::Catalog& catalog() const { return catalog_; }
 
     /// Runs `job` in a fiber, and the reactor until the job has ended.
     void run(std::function<void()> job) {
@@ -349,7 +375,7 @@ inline std::map<std::string, std::string> state_of(const EmbeddedStore& store, u
     const auto ms = [](WallTime t) { return std::to_string(t.time_since_epoch().count()); };
     for (unsigned p = 0; p < pools; ++p) {
         const auto& pool = store.pool(p);
-        for (ringpool::SlotIndex i = 0; i < pool.size(); ++i) {
+        for (ringpool::SlotIndex i = 0; i < pool.end_slot(); ++i) {
             const ringpool::Slot& slot = pool.slot(i);
             if (!slot.session) continue;
             state[pool.number(i).number.e164()] =

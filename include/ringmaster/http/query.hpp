@@ -33,8 +33,4 @@ class QueryReader {
     std::size_t offset_ = 0;
 };
 
-/// Appends `text` as a JSON string with its quotes (RFC 8259, 7). Bytes that are not UTF-8 become
-/// U+FFFD.
-void append_json_string(std::string& out, std::string_view text);
-
 }  // namespace ringmaster::http

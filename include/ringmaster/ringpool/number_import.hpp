@@ -24,6 +24,7 @@ struct RefusedLine {
 
 struct NumberImport {
     std::vector<PoolNumber> numbers;   ///< accepted, each once, in order
+    std::vector<std::size_t> lines;    ///< of the same index: where each stood, counted from 1
     std::vector<RefusedLine> refused;  ///< in order
 };
 

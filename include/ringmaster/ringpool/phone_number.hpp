@@ -48,6 +48,8 @@ class FormattedNumber {
     /// Text past kCapacity is cut off; no national format of E.164 is that long.
     explicit FormattedNumber(std::string_view text) noexcept;
     std::string_view view() const noexcept { return {text_.data(), size_}; }
+    friend constexpr bool operator==(const FormattedNumber&,
+                                     const FormattedNumber&) noexcept = default;
 
   private:
     std::uint8_t size_ = 0;
@@ -58,6 +60,7 @@ class FormattedNumber {
 struct PoolNumber {
     PhoneNumber number;
     FormattedNumber formatted;
+    friend constexpr bool operator==(const PoolNumber&, const PoolNumber&) noexcept = default;
 };
 
 }  // namespace ringmaster::ringpool

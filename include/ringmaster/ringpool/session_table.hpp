@@ -40,6 +40,8 @@ class SessionTable {
 
     /// Preconditions: `session` has no entry, and reserve() made room for it.
     void insert(const SessionHash& session, SlotIndex slot) noexcept;
+    /// Inserts all that `other` has; preconditions as of insert().
+    void insert_all(const SessionTable& other) noexcept;
     /// Takes the entry of `session` out if it names `slot`; otherwise does nothing.
     void erase(const SessionHash& session, SlotIndex slot) noexcept;
 
@@ -55,6 +57,7 @@ class SessionTable {
     std::size_t home(const SessionHash& session) const noexcept { return tag(session) & mask_; }
     std::size_t next(std::size_t i) const noexcept { return (i + 1) & mask_; }
     void place(Entry entry) noexcept;
+    void place_all(const std::vector<Entry>& entries) noexcept;
 
     std::vector<Entry> entries_ = std::vector<Entry>(2);  ///< a power of two of them
     std::size_t mask_ = 1;

@@ -22,12 +22,27 @@ class SlotQueues {
     /// Makes the next slot known, in no queue.
     void add_slot();
 
+    /// Makes room for `slots` of them, and touches it. Precondition: no slot is known yet.
+    void reserve(std::size_t slots);
+
     /// The slot that waits longest in `queue`, or kNoSlot.
     SlotIndex front(Queue queue) const noexcept { return slot_at(links_[queue].next); }
+    /// The slot that has come last, or kNoSlot.
+    SlotIndex back(Queue queue) const noexcept { return slot_at(links_[queue].previous); }
     /// The one that waits behind `slot`, which must be in a queue, or kNoSlot.
     SlotIndex next(SlotIndex slot) const noexcept { return slot_at(links_[node_of(slot)].next); }
+    /// The one in front of it.
+    SlotIndex previous(SlotIndex slot) const noexcept {
+        return slot_at(links_[node_of(slot)].previous);
+    }
+    bool contain(SlotIndex slot) const noexcept {
+        return links_[node_of(slot)].next != node_of(slot);
+    }
     /// Precondition: `slot` is in no queue.
     void push_back(Queue queue, SlotIndex slot) noexcept;
+    /// Puts `slot` behind `place`, which must be in `queue`; in front of all where that is kNoSlot.
+    /// Precondition: `slot` is in no queue.
+    void insert_after(Queue queue, SlotIndex place, SlotIndex slot) noexcept;
     /// Harmless where `slot` is in no queue.
     void remove(SlotIndex slot) noexcept;
 

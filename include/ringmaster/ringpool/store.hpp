@@ -7,6 +7,7 @@
 #include "ringmaster/ringpool/phone_number.hpp"
 #include "ringmaster/ringpool/pool_definition.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -29,6 +30,7 @@ struct AllocationRequest {
 
 /// Why an overflow number was handed out.
 enum class OverflowReason : std::uint8_t { exhausted, owner_slow, owner_down, store_unavailable };
+inline constexpr std::size_t kOverflowReasons = 4;
 
 /// The word that the HTTP interface uses, e.g. "exhausted".
 std::string_view to_string(OverflowReason reason) noexcept;

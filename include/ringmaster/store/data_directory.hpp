@@ -17,9 +17,11 @@ namespace ringmaster::store {
 ///
 ///     <root>/lock                       locked while a process uses the directory
 ///     <root>/secret                     the key of the session hashes
+///     <root>/pools/<id>.pool            see pool_files.hpp
 ///     <root>/shard-0/journal-<segment id>.log
 ///     <root>/shard-0/snapshot-<segment id>-<offset>.dat
-///     <root>/shard-0/....tmp            not finished; removed at the next start
+///     <root>/shard-0/erasure.dat        what is being erased; see erasure.hpp
+///     <root>/.../....tmp                not finished; removed at the next start
 class DataDirectory {
   public:
     /// Makes the directories, durably, and locks the root until destruction. ErrorCode::unavailable
@@ -32,17 +34,22 @@ class DataDirectory {
     Result<ringpool::SessionHasher::Key> secret(Disk& disk, bool may_create) const;
 
     const std::filesystem::path& shard() const noexcept { return shard_; }
+    const std::filesystem::path& pools() const noexcept { return pools_; }
 
   private:
     DataDirectory(std::filesystem::path root, UniqueFd lock);
 
     std::filesystem::path root_;
     std::filesystem::path shard_;
+    std::filesystem::path pools_;
     UniqueFd lock_;
 };
 
+/// Where a shard's files lie in a data directory.
+std::filesystem::path shard_path(const std::filesystem::path& root);
 std::filesystem::path segment_path(const std::filesystem::path& shard, std::uint32_t segment);
 std::filesystem::path snapshot_path(const std::filesystem::path& shard, JournalPosition position);
+std::filesystem::path erasure_path(const std::filesystem::path& shard);
 /// The same, while it is being written.
 std::filesystem::path unfinished(std::filesystem::path path);
 

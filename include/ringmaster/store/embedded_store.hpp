@@ -2,6 +2,8 @@
 
 #include "ringmaster/base/log.hpp"
 #include "ringmaster/base/result.hpp"
+#include "ringmaster/ringpool/hold_history.hpp"
+#include "ringmaster/ringpool/pool_administration.hpp"
 #include "ringmaster/ringpool/pool_definition.hpp"
 #include "ringmaster/ringpool/session_hash.hpp"
 #include "ringmaster/ringpool/store.hpp"
@@ -12,7 +14,10 @@
 #include "ringmaster/store/disk.hpp"
 #include "ringmaster/store/hold_clock.hpp"
 #include "ringmaster/store/holdings.hpp"
+#include "ringmaster/store/journal_history.hpp"
 #include "ringmaster/store/journal_writer.hpp"
+#include "ringmaster/store/pool_keeper.hpp"
+#include "ringmaster/store/retention.hpp"
 #include "ringmaster/store/segment_supply.hpp"
 #include "ringmaster/store/snapshot.hpp"
 
@@ -31,6 +36,9 @@ struct EmbeddedStoreOptions {
     std::uint32_t segment_bytes = 64u << 20;          ///< 4 KiB to 1 GiB
     std::uint64_t snapshot_after_bytes = 256u << 20;  ///< of journal
     std::chrono::hours history = std::chrono::days(90);
+    std::uint64_t history_max_bytes = 0;  ///< of journal kept for history alone; 0 = no limit
+    std::size_t max_pools = 10'000;
+    std::size_t max_numbers = ringpool::RingPool::kMaxNumbers;  ///< of one pool; at most that
 };
 
 /// This process's pools, in memory and journaled: what is acknowledged is in the journal first.
@@ -43,18 +51,17 @@ struct EmbeddedStoreOptions {
 /// returned before destruction.
 class EmbeddedStore final : public ringpool::Store {
   public:
-    /// Recovers what is in the directory, or begins a new one. Blocks; to be called before the
-    /// reactor runs. The references must outlive the store. Fails with ErrorCode::damaged where the
-    /// files are, with file and offset; ErrorCode::unavailable where the disk fails or another
-    /// process has the directory; ErrorCode::invalid for wrong options, or a number in two pools.
+    /// Recovers what is in the directory, or begins a new one. The pools' definitions are put into
+    /// `catalog`, which must be empty; from then on only pools() may change it. Blocks; to be
+    /// called before the reactor runs. The references must outlive the store. Fails with
+    /// ErrorCode::damaged where the files are, with file and offset; ErrorCode::unavailable where
+    /// the disk fails or another process has the directory; ErrorCode::invalid for wrong options.
     static Result<std::unique_ptr<EmbeddedStore>> open(runtime::Reactor& reactor,
-                                                       const ringpool::Catalog& catalog,
-                                                       const std::vector<PoolNumbers>& numbers,
+                                                       ringpool::Catalog& catalog,
                                                        EmbeddedStoreOptions options, Log& log);
     /// The same on another disk and at another time since boot: for tests.
     static Result<std::unique_ptr<EmbeddedStore>> open(runtime::Reactor& reactor,
-                                                       const ringpool::Catalog& catalog,
-                                                       const std::vector<PoolNumbers>& numbers,
+                                                       ringpool::Catalog& catalog,
                                                        EmbeddedStoreOptions options, Log& log,
                                                        Disk& disk, const BootTime& boot);
     ~EmbeddedStore() override;
@@ -64,6 +71,10 @@ class EmbeddedStore final : public ringpool::Store {
     Result<void> release(ringpool::PoolIndex pool, ringpool::PhoneNumber number,
                          const ringpool::Session& session, Deadline deadline) override;
     Result<void> ready() const override;
+
+    /// What else can be asked of it. As long as the store.
+    ringpool::PoolAdministration& pools() noexcept { return pool_keeper_; }
+    ringpool::HoldHistory& history() noexcept { return history_; }
 
     /// Suspends. Lets nobody in any more, waits for those inside, takes a snapshot and leaves the
     /// journal sealed. Where the disk fails, the log says so, and the next start replays the
@@ -79,7 +90,7 @@ class EmbeddedStore final : public ringpool::Store {
 
   private:
     struct Parts;
-    EmbeddedStore(runtime::Reactor& reactor, const ringpool::Catalog& catalog,
+    EmbeddedStore(runtime::Reactor& reactor, ringpool::Catalog& catalog,
                   EmbeddedStoreOptions options, Log& log, Disk& disk, Parts parts);
 
     void start();
@@ -94,12 +105,16 @@ class EmbeddedStore final : public ringpool::Store {
     bool allocate_chunk(std::span<const ringpool::AllocationRequest> requests,
                         std::span<ringpool::Allocation> answers);
     void record(const ringpool::AllocationRequest& request, const ringpool::SessionHash& session,
-                ringpool::RingPool::Decision decision);
+                const ringpool::RingPool::Decision& decision);
+    void count(ringpool::PoolIndex pool, const ringpool::RingPool::Decision& decision,
+               WallTime now) noexcept;
+    void count_overflow(ringpool::PoolIndex pool, ringpool::OverflowReason reason) noexcept;
     void refuse(std::span<const ringpool::AllocationRequest> requests,
-                std::span<ringpool::Allocation> answers) const noexcept;
+                std::span<ringpool::Allocation> answers) noexcept;
 
     bool snapshot_due() const noexcept { return journal_.appended_bytes() >= snapshot_at_; }
     void wake_keeper() noexcept { keeper_work_.notify_all(); }
+    void journal_failed();
     Result<void> take_snapshot(bool repairing);
     void take_due_snapshot();
     Result<void> remove_old_files();
@@ -123,12 +138,14 @@ class EmbeddedStore final : public ringpool::Store {
     SegmentSupply supply_;
     JournalWriter journal_;
     Snapshotter snapshotter_;
-    std::uint64_t snapshot_at_;        ///< the next one is due when this much was appended
-    JournalPosition aged_before_ = 0;  ///< records in front of this had better be written anew
+    std::uint64_t snapshot_at_;  ///< the next one is due when this much was appended
+    Retained retained_;
 
     bool stopping_ = false;
     std::size_t parts_running_ = 0;
     runtime::Gate gate_;
+    PoolKeeper pool_keeper_;
+    JournalHistory history_;
     runtime::WaitQueue keeper_work_;
     runtime::WaitQueue part_ended_;
 };

@@ -12,7 +12,7 @@
 #include <span>
 #include <string_view>
 
-/// The journal's format, version 1. Integers are little endian; times are milliseconds of the
+/// The journal's format, version 2. Integers are little endian; times are milliseconds of the
 /// store's own clock (HoldClock).
 ///
 /// The journal is a sequence of segments, files of a fixed size that are named by consecutive ids.
@@ -39,6 +39,23 @@ constexpr std::uint32_t segment_of(JournalPosition position) noexcept {
 }
 constexpr std::uint32_t offset_of(JournalPosition position) noexcept {
     return static_cast<std::uint32_t>(position);
+}
+
+/// A link from one hold record to the number's record before it, and from a slot to its latest: a
+/// position, or 0 where there is none, and in two of the bits that a position leaves free what a
+/// failed disk or an erasure made of the record. Either bit says that the hold which goes on now,
+/// if any does, had better be recorded anew.
+using RecordLink = std::uint64_t;
+/// The hold that came last has no record: it never reached the disk. The record linked to is of a
+/// hold before that one.
+inline constexpr RecordLink kUnrecorded = 1;
+/// The record is the right one, but it was erased, or may never have reached the disk.
+inline constexpr RecordLink kDoubtful = 2;
+constexpr JournalPosition position_of(RecordLink link) noexcept {
+    return link & ~RecordLink{7};
+}
+constexpr bool is_good(RecordLink link) noexcept {
+    return link != 0 && position_of(link) == link;
 }
 
 /// A point of the hold clock, tied to the kernel's clock since boot (CLOCK_BOOTTIME) so that a
@@ -69,7 +86,11 @@ enum class RecordType : std::uint8_t {
     release = 3,  ///< the hold was given back: TimesRecord
     sync = 4,     ///< everything in front of a position is on the disk: the position, u64
     seal = 5,     ///< the segment ends here, in good order; the next one goes on. No payload
+    /// After a failure of the disk the journal goes on here, behind a snapshot: from a position on,
+    /// u64, nothing in front of this record is to be trusted. First of its segment, if at all.
+    gap = 6,
 };
+inline constexpr std::size_t kRecordTypes = 7;  ///< one more than the highest
 
 inline constexpr std::size_t kRecordHeaderBytes = 8;
 inline constexpr std::size_t kMaxPayloadBytes = (1u << 24) - 1;
@@ -94,18 +115,25 @@ struct TimesRecord {
 };
 
 /// hold: everything about it, what a later call is attributed to included.
-///     0 a TimesRecord, 24 previous u64, 32 allocated_at i64, 40 session hash 16 bytes,
-///     56 context hash u32, 60 pool id length u8, 61 flags u8, 62 session id length u16,
-///     64 pool id, session id, context (the rest)
+///     0 a TimesRecord, 24 previous u64, then two fields of 8 bytes, see below, 48 session hash 16
+///     bytes, 64 pool id length u8, 65 flags u8, 66 session id length u16, 68 pool id, session id,
+///     context (the rest)
+///
+/// The record with which a hold begins is written when that is touched first; its two fields tell
+/// how the number's previous hold ended: 32 last_touch i64, 40 expires_at - last_touch u32, 44
+/// eligible_at - expires_at u32. The record of a hold that goes on has 32 allocated_at i64, 40
+/// since i64.
 struct HoldRecord {
-    static constexpr std::size_t kFixedBytes = 64;
+    static constexpr std::size_t kFixedBytes = 68;
     ringpool::PhoneNumber number;
     HoldTimes times;
     WallTime allocated_at{};
-    JournalPosition previous = 0;  ///< the number's hold record before this one; 0 = none known
+    WallTime since{};         ///< when this was written: from then on it is the hold's context
+    RecordLink previous = 0;  ///< the number's hold record before this one; 0 = none known
+    HoldTimes previous_end;   ///< of the previous hold; zero: unknown, or there was none
     ringpool::SessionHash session;
-    std::uint32_t context_hash = 0;
     bool continuation = false;  ///< the same hold, with another context
+    bool erased = false;        ///< session id and context were overwritten with zeros
     std::string_view pool_id;   ///< at most 255 bytes
     /// Nothing: the context is the session. At most 65535 bytes.
     std::optional<std::string_view> session_id;
@@ -114,7 +142,7 @@ struct HoldRecord {
     std::size_t payload_bytes() const noexcept {
         return kFixedBytes + pool_id.size() + session_id.value_or("").size() + context.size();
     }
-    /// The texts are views of `payload`.
+    /// The texts are views of `payload`; those that were erased are empty.
     static std::optional<HoldRecord> decode(std::span<const std::byte> payload) noexcept;
 };
 
@@ -125,6 +153,7 @@ constexpr std::size_t record_bytes(std::size_t payload_bytes) noexcept {
 inline constexpr std::size_t kTimesRecordBytes = record_bytes(TimesRecord::kPayloadBytes);
 inline constexpr std::size_t kSyncRecordBytes = record_bytes(8);
 inline constexpr std::size_t kSealRecordBytes = record_bytes(0);
+inline constexpr std::size_t kGapRecordBytes = record_bytes(8);
 
 /// Where records are written to: `out` has room for the record and becomes the bytes at `offset` of
 /// the segment with this salt. Each function returns how many bytes it wrote.
@@ -133,12 +162,14 @@ struct RecordPlace {
     std::uint32_t offset;
     std::uint32_t salt;
 };
-/// Preconditions: the limits given at HoldRecord, and payload_bytes() <= kMaxPayloadBytes.
+/// Preconditions: the limits given at HoldRecord, payload_bytes() <= kMaxPayloadBytes, not erased,
+/// and where it is no continuation, allocated_at == since == times.last_touch.
 std::size_t encode_hold(RecordPlace place, const HoldRecord& record) noexcept;
 /// `type` is touch or release.
 std::size_t encode_times(RecordPlace place, RecordType type, const TimesRecord& record) noexcept;
 std::size_t encode_sync(RecordPlace place, JournalPosition durable_before) noexcept;
 std::size_t encode_seal(RecordPlace place) noexcept;
+std::size_t encode_gap(RecordPlace place, JournalPosition trusted_before) noexcept;
 
 /// What stands at one place of a segment.
 struct RecordView {
@@ -157,8 +188,17 @@ struct RecordView {
 RecordView read_record(std::span<const std::byte> rest, std::uint32_t offset,
                        std::uint32_t salt) noexcept;
 
-/// The position in a sync record.
-std::optional<JournalPosition> decode_sync(std::span<const std::byte> payload) noexcept;
+/// The position in a sync or gap record.
+std::optional<JournalPosition> decode_position(std::span<const std::byte> payload) noexcept;
+
+/// Overwrites the session id and the context of a hold record, `record` being all bytes of one that
+/// stands, or stood, at `place`. What the result is made of is never overwritten itself: a record
+/// that was torn while it was being erased comes out as if it had been whole. Returns its checksum;
+/// nothing, and leaves the bytes alone, where they are no hold record's.
+std::optional<std::uint32_t> erase_hold(RecordPlace place, std::size_t bytes) noexcept;
+/// How many bytes a record has that begins with these kRecordHeaderBytes; its checksum is not
+/// looked at.
+std::size_t claimed_record_bytes(std::span<const std::byte> begin) noexcept;
 
 /// The greatest position of which any sync record in `rest` says that everything in front was on
 /// the disk, though the bytes between may be anything; 0 where there is none. Arguments as above.

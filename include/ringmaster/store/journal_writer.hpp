@@ -48,11 +48,14 @@ class JournalWriter {
     /// The most that reserve() can be asked for.
     std::size_t max_reserve_bytes() const noexcept { return max_reserve_bytes_; }
     /// Suspends where a new segment is needed and is not laid out yet. On success, records of
-    /// `bytes` in all may be appended until the caller suspends.
+    /// `bytes` in all may be appended until the caller suspends, which then allocates no memory.
     Result<void> reserve(std::size_t bytes, Deadline deadline);
     /// Returns the record's position.
     JournalPosition append_hold(const HoldRecord& record);
     void append_times(RecordType type, const TimesRecord& record);
+
+    /// Writes what was appended now, not at the end of the turn.
+    void flush() noexcept;
 
     /// Suspends until all that was appended before is written, and with Fsync::always on the disk.
     Result<void> commit(Deadline deadline);
@@ -91,16 +94,17 @@ class JournalWriter {
             at += view.bytes;
         }
     }
-    /// Suspends while a sync is under way. Gives up what failed, and will go on in `segment`.
-    /// Precondition: failure().
+    /// Suspends while a sync is under way. Gives up what failed, and will go on in `segment`, in
+    /// which a gap record is to come first. Precondition: failure().
     void begin_anew(Segment segment);
+    /// Suspends. Writes and syncs that record; may be called again where it failed.
+    Result<void> record_gap();
     /// Service resumes. What begin_anew() gave up must be on the disk in another form by now.
     void resume() noexcept;
 
   private:
     bool fits(std::size_t bytes) const noexcept;
     RecordPlace grow(std::size_t bytes);
-    void flush() noexcept;
     void change_segment(Segment next);
     bool sync_due() const noexcept;
     void sync_once();

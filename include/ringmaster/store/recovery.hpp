@@ -16,14 +16,16 @@ namespace ringmaster::store {
 struct Recovered {
     SlotMap slots;
     bool found_anything = false;       ///< false: no segment and no snapshot, a new directory
+    std::uint32_t first_segment = 1;   ///< the oldest one that is kept, be it for history alone
     std::uint32_t next_segment = 1;    ///< the first id that was not used yet
     std::optional<TimeAnchor> anchor;  ///< the newest one
     WallTime latest{};                 ///< the latest time in any record
     std::uint64_t replayed_bytes = 0;  ///< of journal, since the snapshot
 };
 
-/// Reads the newest good snapshot and replays the journal after it. Leaves the journal in good
-/// order: with every segment sealed, and without segments that were only laid out. Blocks.
+/// Completes an erasure that was interrupted. Reads the newest good snapshot and replays the
+/// journal after it. Leaves the journal in good order: with every segment sealed, without segments
+/// that were only laid out, and all that was replayed on the disk. Blocks.
 ///
 /// Where the journal stops making sense, at position P, it is decided by evidence whether that is
 /// damage: a sync record or a segment header behind P, or a snapshot's name, that says that P had

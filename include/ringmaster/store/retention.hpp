@@ -14,12 +14,25 @@ namespace ringmaster::store {
 /// Snapshots that are kept: the newest, and one to fall back on should that turn out damaged.
 inline constexpr std::size_t kSnapshotsKept = 2;
 
-/// Removes what is needed no more: all but the last kSnapshotsKept snapshots, and segments that are
-/// needed neither to replay the journal after those, nor for history (older than `history` at
-/// `now`), nor for a record of a hold that went on when the last snapshot was taken. Returns the
-/// position up to which records are older than half of `history`: a hold that still goes on had
-/// better be recorded anew, or it keeps its segment. Blocks.
-Result<JournalPosition> apply_retention(Disk& disk, const std::filesystem::path& shard,
-                                        WallTime now, std::chrono::hours history);
+/// How much of the journal is kept for history alone, that is, not to replay it after a snapshot.
+struct HistoryLimits {
+    std::chrono::hours age;
+    std::uint64_t max_bytes = 0;  ///< 0 = no limit; whole segments
+};
+
+struct Retained {
+    /// All of the journal from here on is kept.
+    JournalPosition begin = 0;
+    /// Up to here records are in the older half of what either limit lets be kept: a hold that
+    /// still goes on had better be recorded anew, or it keeps its segment.
+    JournalPosition aged_before = 0;
+};
+
+/// Removes what is needed no more: all but the last kSnapshotsKept snapshots, and, oldest first,
+/// segments that are beyond one of the limits at `now` and needed neither to replay the journal
+/// after those snapshots nor for a record of a hold that went on when the last one was taken.
+/// Blocks.
+Result<Retained> apply_retention(Disk& disk, const std::filesystem::path& shard, WallTime now,
+                                 const HistoryLimits& limits);
 
 }  // namespace ringmaster::store

@@ -1,0 +1,62 @@
+#pragma once
+
+#include "ringmaster/ringpool/hold_history.hpp"
+#include "ringmaster/ringpool/pool_definition.hpp"
+#include "ringmaster/ringpool/session_hash.hpp"
+#include "ringmaster/ringpool/store.hpp"
+#include "ringmaster/runtime/helper_thread.hpp"
+#include "ringmaster/runtime/reactor.hpp"
+#include "ringmaster/runtime/sync.hpp"
+#include "ringmaster/store/disk.hpp"
+#include "ringmaster/store/hold_clock.hpp"
+#include "ringmaster/store/holdings.hpp"
+#include "ringmaster/store/journal_writer.hpp"
+
+#include <cstddef>
+#include <filesystem>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace ringmaster::store {
+
+/// The history that a shard's journal is. A number's slot in memory has the position of its latest
+/// hold record, and each record that of the one before: "who had it then" walks that chain
+/// backwards, on a helper thread of its own, so that neither the reactor nor the journal waits for
+/// the disk.
+class JournalHistory final : public ringpool::HoldHistory {
+  public:
+    /// What it works on; all of it outlives it.
+    struct Parts {
+        runtime::Reactor& reactor;
+        runtime::Gate& gate;  ///< of the store; once it is closed, no more is read
+        Disk& disk;
+        const std::filesystem::path& shard;
+        const ringpool::Catalog& catalog;
+        Holdings& holdings;
+        ringpool::SessionHasher& hasher;
+        const HoldClock& clock;
+        JournalWriter& journal;
+    };
+    explicit JournalHistory(Parts parts);
+
+    /// While the disk fails, of records that were to be written it says what it would say had they
+    /// never been.
+    Result<std::vector<ringpool::Hold>> holders(ringpool::PhoneNumber number,
+                                                std::optional<WallTime> at, std::size_t max,
+                                                Deadline deadline) override;
+
+    /// ErrorCode::closed where the store is closed meanwhile.
+    Result<std::size_t> erase(std::string_view session_id) override;
+
+  private:
+    WallTime hold_now() const noexcept { return parts_.clock.at(parts_.reactor.scheduler().now()); }
+    Result<void> release_all(std::string_view session_id);
+    bool release_some(std::string_view session_id, std::size_t most);
+
+    const Parts parts_;
+    runtime::HelperThread helper_;
+    runtime::Mutex erasing_;  ///< one erasure after the other
+};
+
+}  // namespace ringmaster::store

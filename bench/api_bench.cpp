@@ -37,7 +37,7 @@ ringpool::Catalog make_catalog() {
         pool.id = pool_id(i);
         pool.key = pool_key(i);
         pool.allow_overflow = false;
-        if (!catalog.add(std::move(pool))) std::abort();
+        if (!catalog.put(std::move(pool))) std::abort();
     }
     return catalog;
 }

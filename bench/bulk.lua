@@ -1,49 +1,11 @@
--- POST /numbers: forty numbers at a time, over all pools. Bodies of some 5 KB, made before the run.
---
--- BENCH_BODIES   how many different bodies, 10,000 by default: 400,000 draws of a visitor
--- BENCH_FILL=1   sends each body once, counts the overflow numbers in the answers, says "filled"
---                and sends no more (wrk itself goes on to the end of its time, or to SIGINT)
+-- POST /numbers: forty numbers at a time.
 
 local here = debug.getinfo(1, "S").source:match("^@(.*/)") or "./"
-dofile(here .. "report.lua")
-local sessions = dofile(here .. "sessions.lua")
+local batches = dofile(here .. "batches.lua")
 
-local kBodies = tonumber(os.getenv("BENCH_BODIES") or 10000)
-local kRows = 40
-local requests = {}
-local next_request = 0
-
-function init()
-  for i = 1, kBodies do
-    local rows = {}
-    for row = 1, kRows do
-      local pool, key, session, gclid = sessions.draw()
-      rows[row] = string.format(
-        '{"pool":"%s","key":"%s","session":"%s","request_id":"%d",' ..
-        '"context":{"utm_source":"google","utm_medium":"cpc","gclid":"%s"}}',
-        pool, key, session, row, gclid)
-    end
-    requests[i] = wrk.format("POST", "/numbers", {["Content-Type"] = "application/json"},
-      '{"requests":[' .. table.concat(rows, ",") .. "]}")
-  end
-end
-
-function request()
-  next_request = next_request % kBodies + 1
-  return requests[next_request]
-end
-
-if os.getenv("BENCH_FILL") then
-  local answered = 0
-  overflows = 0
-
-  function response(status, headers, body)
-    overflows = overflows + select(2, body:gsub('"overflow":true', ""))
-    answered = answered + 1
-    if answered == kBodies then
-      print("filled")
-      io.flush()
-      wrk.thread:stop()
-    end
-  end
-end
+batches.send("/numbers", function(row, pool, key, session, gclid)
+  return string.format(
+    '{"pool":"%s","key":"%s","session":"%s","request_id":"%d",' ..
+    '"context":{"utm_source":"google","utm_medium":"cpc","gclid":"%s"}}',
+    pool, key, session, row, gclid)
+end)

@@ -9,6 +9,8 @@ std::string_view to_string(ErrorClass error_class) noexcept {
         case ErrorClass::malformed_json: return "MalformedJson";
         case ErrorClass::invalid_input: return "InvalidInput";
         case ErrorClass::invalid_key: return "InvalidKey";
+        case ErrorClass::unauthorized: return "Unauthorized";
+        case ErrorClass::forbidden: return "Forbidden";
         case ErrorClass::not_found: return "NotFound";
         case ErrorClass::unsupported_media_type: return "UnsupportedMediaType";
         case ErrorClass::pool_exhausted: return "PoolExhausted";
@@ -23,6 +25,8 @@ int http_status(ErrorClass error_class) noexcept {
         case ErrorClass::malformed_json: return 400;
         case ErrorClass::invalid_input: return 400;
         case ErrorClass::invalid_key: return 403;
+        case ErrorClass::unauthorized: return 401;
+        case ErrorClass::forbidden: return 403;
         case ErrorClass::not_found: return 404;
         case ErrorClass::unsupported_media_type: return 415;
         case ErrorClass::pool_exhausted: return 503;
@@ -30,6 +34,18 @@ int http_status(ErrorClass error_class) noexcept {
         case ErrorClass::internal_service_error: return 500;
     }
     return 500;
+}
+
+ApiError internal_error(std::uint64_t handle) {
+    return {ErrorClass::internal_service_error, "refer to error handle " + std::to_string(handle)};
+}
+
+ApiError to_api_error(const Error& error) {
+    switch (error.code) {
+        case ErrorCode::not_found: return {ErrorClass::not_found, error.message};
+        case ErrorCode::invalid: return {ErrorClass::invalid_input, error.message};
+        default: return {ErrorClass::service_unavailable, error.message};
+    }
 }
 
 void set_error(http::Response& response, const ApiError& error) {

@@ -50,8 +50,7 @@ void BatchAllocator::allocate(std::string_view doing, Batch& batch) {
         store_.allocate(requests, batch.answers, scheduler_.deadline());
     } catch (const std::exception&) {
         const std::uint64_t handle = errors_.report(doing, std::current_exception());
-        batch.failure = {ErrorClass::internal_service_error,
-                         "refer to error handle " + std::to_string(handle)};
+        batch.failure = internal_error(handle);
     }
 }
 

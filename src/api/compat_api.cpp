@@ -4,7 +4,8 @@
 #include "ringmaster/api/content_negotiation.hpp"
 #include "ringmaster/api/json_text.hpp"
 #include "ringmaster/api/numbers_writer.hpp"
-#include "ringmaster/http/query.hpp"
+#include "ringmaster/api/output.hpp"
+#include "ringmaster/base/text.hpp"
 
 #include <array>
 #include <charconv>
@@ -65,7 +66,7 @@ void append_xml_text(std::string& out, std::string_view text) {
     constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
     // There and back through JSON, what is not UTF-8 has been replaced.
     std::string json;
-    http::append_json_string(json, text);
+    append_json_string(json, text);
     std::string utf8;
     append_unescaped(utf8, std::string_view(json).substr(1, json.size() - 2));
     for (std::size_t i = 0; i < utf8.size(); ++i) {
@@ -97,20 +98,6 @@ void append_xml_element(std::string& out, std::string_view name, std::string_vie
 }
 
 constexpr std::string_view kXmlDeclaration = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
-
-/// As RFC 4180, 2 has it.
-void append_csv_field(std::string& out, std::string_view text) {
-    if (text.find_first_of("\",\r\n") == text.npos) {
-        out += text;
-        return;
-    }
-    out += '"';
-    for (const char c : text) {
-        if (c == '"') out += '"';
-        out += c;
-    }
-    out += '"';
-}
 
 void write_error(CompatApi::Format format, const ApiError& error, http::Response& response) {
     set_plain_error(response, error);
@@ -152,7 +139,8 @@ void CompatApi::register_routes(http::Router& router) {
 void CompatApi::allocate_bulk(const http::Request& request, std::string_view date,
                               http::Response& response) {
     if (!is_date(date)) return set_not_found(response);
-    if (!check_json(request, response)) return;
+    // Such clients send JSON under whatever name their libraries give to content.
+    if (!check_uncoded(request, response)) return;
     BatchAllocator::Lease batch(allocator_);
     if (auto error = reader_.read_bulk(request.body(), batch->request)) {
         return set_error(response, *error);
@@ -207,14 +195,14 @@ void CompatApi::append_row(std::string& out, const NumbersWriter::RequestId& req
     out += '{';
     if (request_id) {
         out += "\"request_id\":";
-        http::append_json_string(out, *request_id);
+        append_json_string(out, *request_id);
         out += ',';
     }
     out += "\"promo_number_formatted\":";
-    http::append_json_string(out, answer.formatted.view());
+    append_json_string(out, answer.formatted.view());
     out.append(",\"promo_number\":\"").append(PromoNumber(answer.number).view());
     out += "\",\"tracking_url\":";
-    http::append_json_string(out, tracking_url(pool, answer.number));
+    append_json_string(out, tracking_url(pool, answer.number));
     if (answer.outcome == ringpool::Allocation::Outcome::overflow) out += ",\"overflow\":true";
     out += '}';
 }
@@ -228,9 +216,9 @@ void CompatApi::write_number(Format format, const ringpool::PoolDefinition& pool
     switch (format) {
         case Format::json:
             out += "{\"promo_number_formatted\":";
-            http::append_json_string(out, formatted);
+            append_json_string(out, formatted);
             out += ",\"tracking_url\":";
-            http::append_json_string(out, url);
+            append_json_string(out, url);
             out.append(",\"promo_number\":\"").append(number.view()).append("\"}");
             break;
         case Format::xml:

@@ -3,6 +3,9 @@
 #include "ringmaster/api/api_error.hpp"
 
 #include <algorithm>
+#include <string>
+#include <string_view>
+#include <utility>
 
 namespace ringmaster::api {
 
@@ -69,10 +72,8 @@ class Preference {
     int weight_ = 0;
 };
 
-}  // namespace
-
-bool prefers_plain_text(const http::Request& request) {
-    Preference plain("text", "plain");
+bool prefers_text(std::string_view text_subtype, const http::Request& request) {
+    Preference text("text", text_subtype);
     Preference json("application", "json");
     request.for_each_header([&](std::string_view name, std::string_view ranges) {
         if (!equals_ignoring_case(name, "Accept")) return;
@@ -85,41 +86,73 @@ bool prefers_plain_text(const http::Request& request) {
                 std::string_view value = take_part(parameters, ';');
                 if (equals_ignoring_case(take_part(value, '='), "q")) weight = thousandths(value);
             }
-            plain.see(type, subtype, weight);
+            text.see(type, subtype, weight);
             json.see(type, subtype, weight);
         }
     });
-    return plain.weight() > json.weight();
+    return text.weight() > json.weight();
 }
 
-std::optional<std::string> why_not_json(const http::Request& request) {
-    if (const auto coding = request.header("Content-Encoding")) {
-        if (!coding->empty() && !equals_ignoring_case(*coding, "identity")) {
-            return "the content is encoded; send it without Content-Encoding";
-        }
-    }
-    const auto content_type = request.header("Content-Type");
-    if (!content_type) return std::nullopt;
-    std::string_view rest = *content_type;
+/// Fills in 415 with the types that would be accepted.
+void refuse(http::Response& response, std::string_view accepted, std::string message) {
+    response.add_header("Accept", accepted);
+    response.add_header("Accept-Encoding", "identity");
+    set_error(response, {ErrorClass::unsupported_media_type, std::move(message)});
+}
+
+constexpr std::string_view kJson = "application/json";
+
+bool check_coding(const http::Request& request, std::string_view accepted,
+                  http::Response& response) {
+    const auto coding = request.header("Content-Encoding");
+    if (!coding || coding->empty() || equals_ignoring_case(*coding, "identity")) return true;
+    refuse(response, accepted, "the content is encoded; send it without Content-Encoding");
+    return false;
+}
+
+}  // namespace
+
+bool prefers_plain_text(const http::Request& request) {
+    return prefers_text("plain", request);
+}
+
+bool prefers_csv(const http::Request& request) {
+    return prefers_text("csv", request);
+}
+
+ContentKind content_kind(const http::Request& request) {
+    std::string_view rest = request.header("Content-Type").value_or("");
     const std::string_view type = take_part(rest, ';');
+    const auto is = [&](std::string_view name) { return equals_ignoring_case(type, name); };
     constexpr std::string_view kSuffix = "+json";
     const bool has_suffix =
         type.size() > kSuffix.size() &&
         equals_ignoring_case(type.substr(type.size() - kSuffix.size()), kSuffix);
-    if (type.empty() || has_suffix || equals_ignoring_case(type, "application/json") ||
-        equals_ignoring_case(type, "text/json")) {
-        return std::nullopt;
-    }
-    return "the content is declared to be something else than JSON; send it with "
-           "'Content-Type: application/json'";
+    if (type.empty() || has_suffix || is(kJson) || is("text/json")) return ContentKind::json;
+    if (is("text/plain") || is("text/csv")) return ContentKind::lines;
+    return ContentKind::other;
+}
+
+bool check_uncoded(const http::Request& request, http::Response& response) {
+    return check_coding(request, kJson, response);
 }
 
 bool check_json(const http::Request& request, http::Response& response) {
-    auto why = why_not_json(request);
-    if (!why) return true;
-    response.add_header("Accept", "application/json");
-    response.add_header("Accept-Encoding", "identity");
-    set_error(response, {ErrorClass::unsupported_media_type, *std::move(why)});
+    if (!check_coding(request, kJson, response)) return false;
+    if (content_kind(request) == ContentKind::json) return true;
+    refuse(response, kJson,
+           "the content is declared to be something else than JSON; send it with "
+           "'Content-Type: application/json'");
+    return false;
+}
+
+bool check_json_or_lines(const http::Request& request, http::Response& response) {
+    constexpr std::string_view kAccepted = "application/json, text/csv, text/plain";
+    if (!check_coding(request, kAccepted, response)) return false;
+    if (content_kind(request) != ContentKind::other) return true;
+    refuse(response, kAccepted,
+           "the content is declared to be neither JSON nor a list; send it with 'Content-Type: "
+           "application/json', 'text/csv' or 'text/plain'");
     return false;
 }
 

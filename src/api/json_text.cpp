@@ -1,5 +1,7 @@
 #include "ringmaster/api/json_text.hpp"
 
+#include "ringmaster/base/text.hpp"
+
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
@@ -7,28 +9,6 @@
 namespace ringmaster::api {
 
 namespace {
-
-/// How many bytes the UTF-8 sequence at the front of `text` has (RFC 3629, 4); 0 where it is none.
-std::size_t utf8_sequence_bytes(std::string_view text) noexcept {
-    const auto byte = [&](std::size_t i) {
-        return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u;
-    };
-    const auto is_tail = [&](std::size_t i) { return (byte(i) & 0xc0) == 0x80; };
-    const unsigned lead = byte(0);
-    if (lead < 0x80) return 1;
-    if (lead >= 0xc2 && lead <= 0xdf) return is_tail(1) ? 2 : 0;
-    if (lead >= 0xe0 && lead <= 0xef) {
-        const bool overlong = lead == 0xe0 && byte(1) < 0xa0;
-        const bool surrogate = lead == 0xed && byte(1) > 0x9f;
-        return is_tail(1) && is_tail(2) && !overlong && !surrogate ? 3 : 0;
-    }
-    if (lead >= 0xf0 && lead <= 0xf4) {
-        const bool overlong = lead == 0xf0 && byte(1) < 0x90;
-        const bool too_high = lead == 0xf4 && byte(1) > 0x8f;
-        return is_tail(1) && is_tail(2) && is_tail(3) && !overlong && !too_high ? 4 : 0;
-    }
-    return 0;
-}
 
 /// The number in "\\uXXXX" at the front of `text`; -1 where it is something else.
 int read_code_unit(std::string_view text) noexcept {
@@ -192,9 +172,9 @@ class Checker {
                 if (!check_escape()) return false;
                 continue;
             }
-            const std::size_t bytes = utf8_sequence_bytes(text_.substr(at_));
-            if (bytes == 0) return fail("UTF-8");
-            at_ += bytes;
+            const Utf8Sequence sequence = first_utf8_sequence(text_.substr(at_));
+            if (!sequence.valid) return fail("UTF-8");
+            at_ += sequence.size;
         }
         return true;
     }

@@ -1,6 +1,7 @@
 #include "ringmaster/api/numbers_api.hpp"
 
 #include "ringmaster/api/content_negotiation.hpp"
+#include "ringmaster/api/input.hpp"
 
 #include <utility>
 
@@ -81,12 +82,8 @@ void NumbersApi::allocate_one(const http::Request& request, http::Response& resp
 
 void NumbersApi::release(const http::Request& request, std::string_view e164,
                          http::Response& response) {
-    const auto number = ringpool::PhoneNumber::parse_e164(e164);
-    if (!number) {
-        return set_error(response, {ErrorClass::invalid_input,
-                                    "the path must end in a number in E.164 form, e.g. "
-                                    "/numbers/+18665550142"});
-    }
+    const auto number = read_e164(e164, response);
+    if (!number) return;
     BatchAllocator::Lease batch(allocator_);
     reader_.read_query(request.query(), batch->request);
     if (const auto& error = batch->request.rows().front().error) return set_error(response, *error);

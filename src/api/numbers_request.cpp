@@ -1,28 +1,17 @@
 #include "ringmaster/api/numbers_request.hpp"
 
-#include "ringmaster/api/json_text.hpp"
+#include "ringmaster/api/input.hpp"
 #include "ringmaster/api/json_tokens.hpp"
 #include "ringmaster/http/query.hpp"
 
 #include <algorithm>
 #include <cassert>
 #include <cstring>
-#include <stdexcept>
 #include <utility>
 
 namespace ringmaster::api {
 
 namespace {
-
-/// What a client sent, as it may stand in an error text, however long it is. Cut between
-/// characters.
-std::string shown(std::string_view text) {
-    constexpr std::size_t kShownBytes = 64;
-    if (text.size() <= kShownBytes) return std::string(text);
-    std::size_t end = kShownBytes;
-    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
-    return std::string(text.substr(0, end)) + "...";
-}
 
 /// Compares without a call, because the size is known.
 template <std::size_t N>
@@ -208,13 +197,7 @@ std::optional<ApiError> NumbersReader::read_rows(std::string_view body, Dialect 
     BodyWalk walk(*this, dialect, out);
     const bool parsed = json_->start(body, out.decoded_) && walk.walk();
     if (parsed) return std::nullopt;
-    if (const auto fault = find_json_fault(body)) {
-        return ApiError{ErrorClass::malformed_json, "the body is not JSON: expected " +
-                                                        std::string(fault->expected) + " at byte " +
-                                                        std::to_string(fault->offset)};
-    }
-    if (walk.refusal().empty()) throw std::logic_error("valid JSON was refused");
-    return ApiError{ErrorClass::invalid_input, walk.refusal()};
+    return why_refused(body, walk.refusal());
 }
 
 void NumbersReader::read_query(std::string_view query, NumbersRequest& out) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "api/fixture.hpp"
+#include "fuzz/seed.hpp"
 #include "runtime/fixture.hpp"
 #include <gtest/gtest.h>
 
@@ -28,7 +29,7 @@ ringpool::Catalog make_compat_catalog() {
     pool.key = "K";
     pool.allow_overflow = false;
     pool.tracking_url = R"(http://x.test/{number}?a="<b>",c&n={number})";
-    if (!catalog.add(std::move(pool))) throw std::logic_error("bad pool");
+    if (!catalog.put(std::move(pool))) throw std::logic_error("bad pool");
     return catalog;
 }
 
@@ -58,10 +59,13 @@ class CompatApiTest : public ::testing::Test {
     }
     http::Response post(std::string_view body,
                         std::string_view headers = "Content-Type: application/json\r\n") {
+        fuzz::keep_seed("compat", body);
         return send(make_request("POST", "/api/2013-07-01/bulk.json", headers, body));
     }
     /// `rest` is what follows "/ring_pools/".
     http::Response get(std::string_view rest) {
+        fuzz::keep_seed("compat", rest);
+        fuzz::keep_seed("compat", rest.substr(rest.find('?') + 1));
         return send(make_request("GET", "/api/2013-07-01/ring_pools/" + std::string(rest)));
     }
     /// What a batch of this one row is answered, without what is around the row.
@@ -242,9 +246,23 @@ TEST_F(CompatApiTest, RefusesABadBodyAsAWhole) {
         EXPECT_EQ(response.status, 400) << body;
         EXPECT_EQ(response.body, expected) << body;
     }
-    EXPECT_EQ(post(row, "Content-Type: text/csv\r\n").status, 415);
+    EXPECT_EQ(post(row, "Content-Encoding: gzip\r\n").status, 415);
     EXPECT_EQ(store_.batches, 0);
     EXPECT_EQ(post(R"({"requests":[)" + rows + "]}").status, 200) << "as many as allowed";
+}
+
+TEST_F(CompatApiTest, TakesABulkForJsonWhateverItIsDeclaredToBe) {
+    const std::string body =
+        R"({"requests":[)" + suffix("autos/allocate_number.json?ring_pool_key=A329F4DC") + "]}";
+    for (const std::string_view headers :
+         {"", "Content-Type:\r\n", "Content-Type: application/json; charset=utf-8\r\n",
+          "Content-Type: application/x-www-form-urlencoded\r\n", "Content-Type: text/plain\r\n",
+          "Content-Type: application/octet-stream\r\n", "Content-Type: ;;\r\n"}) {
+        store_.next = 0;
+        const http::Response response = post(body, headers);
+        EXPECT_EQ(response.status, 200) << headers;
+        EXPECT_EQ(response.body, R"({"responses":[)" + std::string(kNumber) + "]}") << headers;
+    }
 }
 
 TEST_F(CompatApiTest, TellsItsTimeForABulk) {

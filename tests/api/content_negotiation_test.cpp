@@ -14,7 +14,14 @@ bool plain_text_for(std::string_view accept) {
 }
 
 bool may_be_json(std::string_view headers) {
-    return !why_not_json(make_request("POST", "/", headers, "{}"));
+    http::Response response;
+    return check_json(make_request("POST", "/", headers, "{}"), response);
+}
+
+bool may_be_lines(std::string_view headers) {
+    http::Response response;
+    const http::Request request = make_request("POST", "/", headers, "{}");
+    return check_json_or_lines(request, response) && content_kind(request) == ContentKind::lines;
 }
 
 TEST(PrefersPlainText, WhereItIsAskedFor) {
@@ -44,7 +51,7 @@ TEST(PrefersPlainText, SeveralFieldsAreOneList) {
         make_request("GET", "/", "Accept: application/json;q=0.2\r\naccept: text/plain\r\n")));
 }
 
-TEST(WhyNotJson, TakesWhatMayBeJson) {
+TEST(CheckJson, TakesWhatMayBeJson) {
     EXPECT_TRUE(may_be_json(""));
     for (const std::string_view type :
          {"application/json", "Application/JSON", "application/json; charset=utf-8",
@@ -54,7 +61,7 @@ TEST(WhyNotJson, TakesWhatMayBeJson) {
     EXPECT_TRUE(may_be_json("Content-Encoding: Identity\r\n"));
 }
 
-TEST(WhyNotJson, RefusesOtherTypesAndCodings) {
+TEST(CheckJson, RefusesOtherTypesAndCodings) {
     for (const std::string_view type :
          {"text/plain", "application/xml", "application/x-www-form-urlencoded",
           "multipart/form-data", "application/jsonp", "json", "+json", "application/json+xml"}) {
@@ -62,6 +69,52 @@ TEST(WhyNotJson, RefusesOtherTypesAndCodings) {
     }
     EXPECT_FALSE(may_be_json("Content-Encoding: gzip\r\n"));
     EXPECT_FALSE(may_be_json("Content-Type: application/json\r\nContent-Encoding: br\r\n"));
+}
+
+TEST(CheckJson, SaysWhatWouldBeTaken) {
+    http::Response response;
+    EXPECT_FALSE(check_json(make_request("PUT", "/", "Content-Type: text/csv\r\n"), response));
+    EXPECT_EQ(response.status, 415);
+    EXPECT_EQ(response.extra_headers(),
+              "Accept: application/json\r\nAccept-Encoding: identity\r\n");
+    EXPECT_EQ(response.body,
+              R"({"error_class":"UnsupportedMediaType","message":"the content is declared to be )"
+              R"(something else than JSON; send it with 'Content-Type: application/json'"})");
+}
+
+TEST(CheckJsonOrLines, TakesListsToo) {
+    for (const std::string_view type :
+         {"text/plain", "text/csv", "Text/CSV; header=present", "text/plain;charset=utf-8"}) {
+        EXPECT_TRUE(may_be_lines("Content-Type: " + std::string(type) + "\r\n")) << type;
+    }
+    http::Response response;
+    EXPECT_TRUE(check_json_or_lines(make_request("PUT", "/", "", "[]"), response));
+    EXPECT_FALSE(check_json_or_lines(
+        make_request("PUT", "/", "Content-Type: application/x-www-form-urlencoded\r\n", "1"),
+        response));
+    EXPECT_EQ(response.status, 415);
+    EXPECT_EQ(response.extra_headers(),
+              "Accept: application/json, text/csv, text/plain\r\nAccept-Encoding: identity\r\n");
+    EXPECT_FALSE(may_be_lines("Content-Type: text/csv\r\nContent-Encoding: gzip\r\n"));
+    EXPECT_FALSE(may_be_lines("Content-Type: text/html\r\n"));
+}
+
+TEST(CheckUncoded, LooksAtTheCodingAlone) {
+    http::Response response;
+    EXPECT_TRUE(check_uncoded(make_request("POST", "/", "Content-Type: image/png\r\n"), response));
+    EXPECT_FALSE(check_uncoded(make_request("POST", "/", "Content-Encoding: gzip\r\n"), response));
+    EXPECT_EQ(response.status, 415);
+}
+
+TEST(PrefersCsv, WhereItIsAskedFor) {
+    const auto csv_for = [](std::string_view accept) {
+        return prefers_csv(make_request("GET", "/", "Accept: " + std::string(accept) + "\r\n"));
+    };
+    EXPECT_TRUE(csv_for("text/csv"));
+    EXPECT_TRUE(csv_for("text/csv, application/json;q=0.9"));
+    EXPECT_FALSE(csv_for("text/plain"));
+    EXPECT_FALSE(csv_for("text/csv, */*"));
+    EXPECT_FALSE(csv_for("*/*"));
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ inline ringpool::Catalog make_catalog() {
         pool.allow_overflow = allow_overflow;
         pool.overflow = {ringpool::PhoneNumber::from_digits(18005550100),
                          ringpool::FormattedNumber("800-555-0100")};
-        if (!catalog.add(std::move(pool))) throw std::logic_error("bad pool");
+        if (!catalog.put(std::move(pool))) throw std::logic_error("bad pool");
     };
     add("autos", "A329F4DC", true);
     add("boats", "77AA01", true);

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "fuzz/seed.hpp"
 #include <gtest/gtest.h>
 
 namespace ringmaster::api {
@@ -13,6 +14,7 @@ using namespace std::string_literals;
 using namespace std::string_view_literals;
 
 std::string fault(std::string_view text) {
+    fuzz::keep_seed("bulk", text);
     const auto found = find_json_fault(text);
     if (!found) return "none";
     return std::to_string(found->offset) + ": " + std::string(found->expected);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "api/fixture.hpp"
+#include "fuzz/seed.hpp"
 #include <gtest/gtest.h>
 
 namespace ringmaster::api {
@@ -25,6 +26,7 @@ class NumbersReaderTest : public ::testing::Test {
     /// The whole's error as "Class: message", or else each row: its request_id in angle brackets
     /// where it has one, and its error or what the store is to be asked.
     std::vector<std::string> read(std::string_view body) {
+        fuzz::keep_seed("bulk", body);
         bytes_.assign(body);
         bytes_.append(http::Request::kBodyPadding, ',');
         request_.clear(1 << 20);
@@ -34,6 +36,7 @@ class NumbersReaderTest : public ::testing::Test {
         return rows();
     }
     std::vector<std::string> read_query(std::string_view query) {
+        fuzz::keep_seed("query", query);
         bytes_.assign(query);
         request_.clear(1 << 20);
         reader_.read_query(bytes_, request_);

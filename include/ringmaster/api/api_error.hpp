@@ -1,5 +1,6 @@
 #pragma once
 
+#include "ringmaster/base/result.hpp"
 #include "ringmaster/http/response.hpp"
 
 #include <cstdint>
@@ -13,8 +14,10 @@ enum class ErrorClass : std::uint8_t {
     malformed_json,          ///< the body is not JSON
     invalid_input,           ///< it is, but not what the interface asks for
     invalid_key,             ///< no pool has this id and this key
-    not_found,               ///< the session does not hold the number
-    unsupported_media_type,  ///< the body is declared to be something else than JSON
+    unauthorized,            ///< no administrator's token was shown
+    forbidden,               ///< a wrong one was, or there is none
+    not_found,               ///< what the path names does not exist
+    unsupported_media_type,  ///< the body is declared to be something that can't be read
     pool_exhausted,          ///< no number, and the pool allows no overflow
     service_unavailable,     ///< the store does not work at the moment
     internal_service_error,  ///< a bug; the message carries the handle that stands in the log
@@ -30,6 +33,11 @@ struct ApiError {
     ErrorClass error_class;
     std::string message;  ///< for people; may quote what the client sent
 };
+
+/// A failure of which clients are told no more than the handle that ErrorReporter gave it.
+ApiError internal_error(std::uint64_t handle);
+/// A failed call: NotFound, InvalidInput or, for all else, ServiceUnavailable.
+ApiError to_api_error(const Error& error);
 
 /// Fills in the answer to a request that failed as a whole, with Retry-After where it may be worth
 /// asking again.

@@ -2,6 +2,7 @@
 
 #include "ringmaster/api/api_error.hpp"
 #include "ringmaster/base/clock.hpp"
+#include "ringmaster/base/text.hpp"
 #include "ringmaster/ringpool/store.hpp"
 
 #include <array>
@@ -24,12 +25,10 @@ class NumbersWriter {
     static void append_error(std::string& out, const RequestId& request_id, const ApiError& error);
 
   private:
-    static constexpr std::size_t kTimeBytes = 20;  ///< "2026-11-21T17:31:05Z"
-
     std::string_view utc(WallTime time);
 
     std::chrono::sys_seconds second_{};
-    std::array<char, kTimeBytes> text_{};  ///< of second_; no text yet where it begins with NUL
+    std::array<char, kUtcBytes> text_{};  ///< of second_; no text yet where it begins with NUL
 };
 
 }  // namespace ringmaster::api

@@ -1,61 +1,60 @@
 #include "ringmaster/app/cli.hpp"
 
+#include "ringmaster/app/admin_client.hpp"
+#include "ringmaster/app/admin_commands.hpp"
+#include "ringmaster/app/command_line.hpp"
+#include "ringmaster/app/completion.hpp"
 #include "ringmaster/app/config.hpp"
+#include "ringmaster/app/console.hpp"
+#include "ringmaster/app/daemon_address.hpp"
+#include "ringmaster/app/journal_commands.hpp"
 #include "ringmaster/app/logger.hpp"
+#include "ringmaster/app/man_page.hpp"
 #include "ringmaster/app/number_files.hpp"
+#include "ringmaster/app/read_file.hpp"
 #include "ringmaster/app/service.hpp"
 #include "ringmaster/base/clock.hpp"
 
-#include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <iostream>
 #include <memory>
 #include <string>
+#include <unistd.h>
 #include <utility>
-
-#include <CLI/CLI.hpp>
 
 namespace ringmaster::app {
 namespace {
 
-constexpr const char* kFooter =
-    "Signals of serve: TERM, INT and QUIT drain and stop, a second one stops at once; HUP is "
-    "ignored.\n"
-    "Exit status: 0 done; 1 failed: bad configuration, can't start, or stopped at once; 2 bad "
-    "usage.";
-
-void tell(std::FILE* stream, const std::string& text) {
-    std::fprintf(stream, "%s\n", text.c_str());
-}
+constexpr std::size_t kMaxFileBytes = 512 * 1024 * 1024;
 
 /// Refused numbers are only warnings: one bad line must not keep all pools from being served.
 ExitCode check_config(const std::string& file) {
     const auto config = load_config(file);
     if (!config) {
-        tell(stderr, config.error().message);
+        std::cerr << config.error().message << '\n';
         return kFailed;
     }
     const NumberFiles numbers = read_number_files(config->pools);
-    for (const std::string& warning : numbers.warnings) tell(stderr, "warning: " + warning);
-    for (const std::string& problem : numbers.problems) tell(stderr, problem);
+    for (const std::string& warning : numbers.warnings) std::cerr << "warning: " << warning << '\n';
+    for (const std::string& problem : numbers.problems) std::cerr << problem << '\n';
     if (!numbers.problems.empty()) return kFailed;
-    tell(stdout, file + ": good; " + std::to_string(config->pools.size()) + " pools, " +
-                     std::to_string(numbers.numbers) + " numbers, " +
-                     std::to_string(numbers.refused) + " refused");
+    std::cout << file << ": good; " << config->pools.size() << " pools, " << numbers.numbers
+              << " numbers, " << numbers.refused << " refused\n";
     return kDone;
 }
 
 ExitCode serve(const std::string& file) {
     const auto config = load_config(file);
     if (!config) {
-        tell(stderr, config.error().message);
+        std::cerr << config.error().message << '\n';
         return kFailed;
     }
     SystemClock clock;
     auto log = std::make_unique<Logger>(config->log, clock);
     const auto fail = [&](const std::string& why) {
         log->error(why);
-        if (!config->log.file.empty()) tell(stderr, why);
+        if (!config->log.file.empty()) std::cerr << why << '\n';
         return kFailed;
     };
 
@@ -65,8 +64,8 @@ ExitCode serve(const std::string& file) {
     if (!numbers.problems.empty()) return kFailed;
 
     try {
-        Service service(*config, std::move(numbers), clock, *log);
-        if (service.serve() == Service::Ending::orderly) return kDone;
+        Service service(*config, clock, *log);
+        if (service.serve(std::move(numbers)) == Service::Ending::orderly) return kDone;
         // Requests are still at work on what the destructors would take away from under them.
         log.reset();
         std::_Exit(kFailed);
@@ -75,31 +74,122 @@ ExitCode serve(const std::string& file) {
     }
 }
 
+/// The content of a file, or of standard input for "-".
+Result<std::string> read_input(const std::string& file) {
+    return read_file(file == "-" ? "/dev/stdin" : file, kMaxFileBytes);
+}
+
+ExitCode fail(Console& console, const Error& error) {
+    console.err << error.message << '\n';
+    return error.code == ErrorCode::not_found ? kNotFound : kFailed;
+}
+
+using AdminCommand = std::function<ExitCode(AdminCommands&, const CommandArguments&)>;
+
+/// What is done with the daemon that the arguments name.
+CommandActions::Action with_daemon(Console& console, AdminCommand command) {
+    return [&console, command = std::move(command)](const CommandArguments& arguments) {
+        const char* const token = std::getenv("RINGMASTER_TOKEN");
+        const auto address =
+            find_daemon({.config = arguments.config,
+                         .url = arguments.url,
+                         .token_file = arguments.token_file,
+                         .environment_token =
+                             token != nullptr ? std::optional<std::string>(token) : std::nullopt});
+        if (!address) return fail(console, address.error());
+        AdminClient client(*address);
+        AdminCommands commands([&](const AdminRequest& request) { return client.ask(request); },
+                               console, arguments.json);
+        return command(commands, arguments);
+    };
+}
+
+/// The same with the content of the file that the arguments name.
+AdminCommand with_input(
+    Console& console,
+    std::function<ExitCode(AdminCommands&, const CommandArguments&, const std::string&)> command) {
+    return [&console, command = std::move(command)](AdminCommands& commands,
+                                                    const CommandArguments& arguments) {
+        const auto text = read_input(arguments.file);
+        if (!text) return fail(console, text.error());
+        return command(commands, arguments, *text);
+    };
+}
+
+CommandActions::Action with_journal(Console& console,
+                                    ExitCode (*command)(const std::filesystem::path&, Console&,
+                                                        bool)) {
+    return [&console, command](const CommandArguments& arguments) {
+        if (!arguments.data_dir.empty()) {
+            return command(arguments.data_dir, console, arguments.json);
+        }
+        const auto config = load_config(arguments.config);
+        if (!config) return fail(console, config.error());
+        return command(config->store.directory, console, arguments.json);
+    };
+}
+
+CommandActions actions(Console& console, const CommandLine& line) {
+    const auto daemon = [&](AdminCommand command) {
+        return with_daemon(console, std::move(command));
+    };
+    return {
+        .serve = [](const CommandArguments& a) { return serve(a.config); },
+        .check_config = [](const CommandArguments& a) { return check_config(a.config); },
+        .list_pools = daemon([](AdminCommands& c, const auto&) { return c.list_pools(); }),
+        .show_pool = daemon([](AdminCommands& c, const auto& a) { return c.show_pool(a.pool); }),
+        .put_pool =
+            daemon(with_input(console, [](AdminCommands& c, const auto& a,
+                                          const auto& text) { return c.put_pool(a.pool, text); })),
+        .delete_pool =
+            daemon([](AdminCommands& c, const auto& a) { return c.delete_pool(a.pool); }),
+        .import_pool = daemon(with_input(console,
+                                         [](AdminCommands& c, const auto& a, const auto& text) {
+                                             return c.import_numbers(
+                                                 {.pool = a.pool,
+                                                  .file = a.file,
+                                                  .replace = a.replace,
+                                                  .skip_invalid = a.skip_invalid},
+                                                 text);
+                                         })),
+        .export_pool =
+            daemon([](AdminCommands& c, const auto& a) { return c.export_numbers(a.pool, a.csv); }),
+        .who = daemon(
+            [](AdminCommands& c, const auto& a) { return c.who(a.number, a.at, a.history); }),
+        .release = daemon(
+            [](AdminCommands& c, const auto& a) { return c.release(a.number, a.pool, a.session); }),
+        .erase = daemon([](AdminCommands& c, const auto& a) { return c.erase(a.session); }),
+        .verify_journal = with_journal(console, verify_journal),
+        .dump_journal = with_journal(console, dump_journal),
+        .completion =
+            [&](const CommandArguments& a) {
+                console.out << (a.shell == "bash"  ? bash_completion(line.tree())
+                                : a.shell == "zsh" ? zsh_completion(line.tree())
+                                                   : fish_completion(line.tree()));
+                return kDone;
+            },
+        .man =
+            [&](const CommandArguments&) {
+                console.out << man_page(line.tree(), RINGMASTER_VERSION,
+                                        CommandLine::manual_sections());
+                return kDone;
+            },
+    };
+}
+
 }  // namespace
 
 ExitCode run(int argc, const char* const* argv) {
-    CLI::App cli("Hands out tracking phone numbers from ring pools over HTTP.", "ringmaster");
-    cli.require_subcommand(1);
-    cli.footer(kFooter);
-    cli.set_version_flag("--version", "ringmaster " RINGMASTER_VERSION);
-
-    std::string file = "ringmaster.toml";
-    const auto add_command = [&](const char* name, const char* what) {
-        CLI::App* command = cli.add_subcommand(name, what);
-        command->add_option("--config", file, "The configuration file")
-            ->capture_default_str()
-            ->type_name("FILE");
-        return command;
-    };
-    add_command("serve", "Serves until it is told to stop");
-    const CLI::App* check = add_command("check-config", "Tells what is wrong with a configuration");
-
-    try {
-        cli.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        return cli.exit(error) == 0 ? kDone : kUsage;
+    std::ios::sync_with_stdio(false);
+    Console console{std::cout, std::cerr, isatty(STDERR_FILENO) == 1};
+    CommandLine line([&](const CommandLine& self) { return actions(console, self); });
+    const ExitCode code = line.run(argc, argv);
+    // Where the reader has gone or the disk is full, the answer was not given.
+    if (!std::cout.flush() && code == kDone) {
+        std::cerr << "the output can't be written\n";
+        return kFailed;
     }
-    return check->parsed() ? check_config(file) : serve(file);
+    return code;
 }
 
 }  // namespace ringmaster::app

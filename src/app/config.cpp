@@ -1,5 +1,6 @@
 #include "ringmaster/app/config.hpp"
 
+#include "ringmaster/app/admin_token.hpp"
 #include "ringmaster/app/printable.hpp"
 #include "ringmaster/app/read_file.hpp"
 #include "ringmaster/ringpool/number_import.hpp"
@@ -61,6 +62,21 @@ std::vector<Section> sections_of(Config& c, const std::filesystem::path& base) {
           integer_key("max_session_bytes", c.api.max_session_bytes, "bytes", 256, 1, 65'535),
           integer_key("max_request_id_bytes", c.api.max_request_id_bytes, "bytes", 256, 0,
                       65'535)}},
+        {"admin",
+         {secret(string_key(
+              "token", kGoodAdminToken,
+              [&c](const std::string& text) {
+                  c.admin_token = text;
+                  return text.empty() || is_good_admin_token(text);
+              },
+              [&c] { return c.admin_token; })),
+          path_key("token_file", c.admin_token_file, base, "", true),
+          integer_key("page_numbers", c.pools_api.page_numbers, "numbers", 1000, 1, 100'000),
+          integer_key("max_page_numbers", c.pools_api.max_page_numbers, "numbers", 10'000, 1,
+                      100'000),
+          integer_key("max_refusals_told", c.pools_api.max_refusals_told, "numbers", 100, 1,
+                      100'000),
+          integer_key("max_holders", c.history_api.max_holders, "holders", 1000, 1, 100'000)}},
         {"runtime",
          {integer_key("stack_bytes", c.stack_bytes, "bytes", 64 * kKiB, 16 * kKiB, 8 * kMiB)}},
         {"store",
@@ -72,7 +88,12 @@ std::vector<Section> sections_of(Config& c, const std::filesystem::path& base) {
           integer_key("segment_bytes", c.store.segment_bytes, "bytes", 64 * kMiB, 4 * kKiB, kGiB),
           integer_key("snapshot_after_bytes", c.store.snapshot_after_bytes, "bytes", 256 * kMiB,
                       4 * kKiB, 1024 * kGiB),
-          integer_key<std::chrono::days>("history_days", c.store.history, "days", 90, 0, 36'500)}},
+          integer_key<std::chrono::days>("history_days", c.store.history, "days", 90, 0, 36'500),
+          integer_key("history_max_bytes", c.store.history_max_bytes, "bytes; 0 for no limit", 0, 0,
+                      1024 * 1024 * kGiB),
+          integer_key("max_pools", c.store.max_pools, "pools", 10'000, 1, 1'000'000),
+          integer_key("max_numbers_per_pool", c.store.max_numbers, "numbers",
+                      ringpool::RingPool::kMaxNumbers, 1, ringpool::RingPool::kMaxNumbers)}},
         {"log",
          {choice_key("level", c.log.level, LogLevel::info,
                      {{"debug", LogLevel::debug},
@@ -93,34 +114,37 @@ Section pool_section(PoolConfig& pool, std::string& overflow_number,
     constexpr std::string_view kIdCharacters =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
     // What is no good leaves its target empty.
-    const auto into = [](std::string& target, std::size_t least, std::size_t most,
-                         std::string_view characters = {}) {
-        return [&target, least, most, characters](const std::string& text) {
-            const bool good =
-                text.size() >= least && text.size() <= most &&
-                (characters.empty() || text.find_first_not_of(characters) == text.npos);
-            target = good ? text : "";
-            return good;
-        };
+    const auto string_into = [](std::string_view name, std::string expected, std::string& target,
+                                std::size_t least, std::size_t most,
+                                std::string_view characters = {}) {
+        return string_key(
+            name, std::move(expected),
+            [&target, least, most, characters](const std::string& text) {
+                const bool good =
+                    text.size() >= least && text.size() <= most &&
+                    (characters.empty() || text.find_first_not_of(characters) == text.npos);
+                target = good ? text : "";
+                return good;
+            },
+            [&target] { return target; });
     };
     auto& d = pool.definition;
     d.default_region = "US";
     return {
         "pool",
-        {required(
-             string_key("id", "1 to 64 of A-Z a-z 0-9 . _ -", into(d.id, 1, 64, kIdCharacters))),
+        {required(string_into("id", "1 to 64 of A-Z a-z 0-9 . _ -", d.id, 1, 64, kIdCharacters)),
          text_key("name", d.name, 256),
-         secret(required(string_key("key", "a string of 1 to 128 bytes", into(d.key, 1, 128)))),
+         secret(required(string_into("key", "a string of 1 to 128 bytes", d.key, 1, 128))),
          integer_key("lifetime_seconds", d.lifetime, "s", 1800, 1, 30 * kDaySeconds),
          integer_key("cooldown_seconds", d.cooldown, "s", 0, 0, 30 * kDaySeconds),
          integer_key("max_hold_seconds", d.max_hold, "s; 0 for no limit", 0, 0, 365 * kDaySeconds),
          boolean_key("allow_overflow", d.allow_overflow, true),
-         string_key("overflow_number", "a telephone number, e.g. \"+18005550199\"",
-                    into(overflow_number, 1, 64)),
+         string_into("overflow_number", "a telephone number, e.g. \"+18005550199\"",
+                     overflow_number, 1, 64),
          text_key("tracking_url", d.tracking_url, 2048),
-         string_key("default_region", "two capital letters (ISO 3166-1), e.g. \"US\"",
-                    into(d.default_region, 2, 2, kCapitals)),
-         required(path_key("numbers_file", pool.numbers_file, base, "", false))}};
+         string_into("default_region", "two capital letters (ISO 3166-1), e.g. \"US\"",
+                     d.default_region, 2, 2, kCapitals),
+         path_key("numbers_file", pool.numbers_file, base, "", false)}};
 }
 
 /// How many letters must be inserted, deleted, changed or swapped with their neighbour to make one
@@ -146,6 +170,7 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 template <class Named>
 std::vector<std::string_view> names_of(const std::vector<Named>& all) {
     std::vector<std::string_view> names;
+    names.reserve(all.size());
     for (const Named& one : all) names.push_back(one.name);
     return names;
 }
@@ -181,6 +206,7 @@ class ConfigReader {
 
   private:
     void read_section(const Section& section, const toml::table& table);
+    void read_token_file(const toml::table& root);
     void read_pools(const toml::node& node);
     void read_pool(const toml::table& table);
     void check_overflow_number(const toml::table& table, const std::string& text,
@@ -231,11 +257,29 @@ Result<Config> ConfigReader::read(std::string_view text) {
                                             "; expected a section " + label(section->name));
         }
     }
-    const auto* pools = root.get_as<toml::array>("pool");
-    if (!root.contains("pool") || (pools != nullptr && pools->empty()))
-        problem({1, 1}, "there is no [[pool]]; expected at least one");
+    read_token_file(root);
     if (!problems_.empty()) return all_problems();
+    for (const Section& section : sections_) {
+        for (const Key& key : section.keys) {
+            config_.settings.push_back(
+                {label(section.name) + " " + std::string(key.name), key.value()});
+        }
+    }
+    config_.file = file_;
     return std::move(config_);
+}
+
+/// So that the token need not stand in the configuration itself.
+void ConfigReader::read_token_file(const toml::table& root) {
+    const toml::node* node = root["admin"]["token_file"].node();
+    if (node == nullptr || config_.admin_token_file.empty()) return;
+    const auto tell = [&](const std::string& what) {
+        problem(node->source().begin, "[admin] token_file is " + shown(*node) + what);
+    };
+    if (!config_.admin_token.empty()) return tell(", and there is a token; expected one of both");
+    auto token = read_admin_token(config_.admin_token_file);
+    if (!token) return tell(": " + token.error().message);
+    config_.admin_token = *std::move(token);
 }
 
 void ConfigReader::read_section(const Section& section, const toml::table& table) {
@@ -340,7 +384,7 @@ void ConfigReader::unknown_section(const toml::key& key, const toml::node& node)
                                     suggestion(key.str(), known, label));
 }
 
-/// The parser may quote what it stumbled over, and that may be a key without its quotes.
+/// The parser may quote what it stumbled over, and that may be a secret without its quotes.
 Error ConfigReader::syntax_error(const toml::parse_error& error, std::string_view text) const {
     const auto at = error.source().begin;
     std::string_view line = text;
@@ -348,7 +392,8 @@ Error ConfigReader::syntax_error(const toml::parse_error& error, std::string_vie
     line = line.substr(0, line.find('\n'));
 
     std::string_view reason = error.description();
-    if (line.find("key") != std::string_view::npos) reason = reason.substr(0, reason.find('\''));
+    if (line.find("key") != line.npos || line.find("token") != line.npos)
+        reason = reason.substr(0, reason.find('\''));
     return {ErrorCode::invalid, place(at) + "not TOML: " + printable(reason)};
 }
 

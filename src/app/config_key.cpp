@@ -27,28 +27,34 @@ std::string_view kind_of(const toml::node& node) {
 
 Key boolean_key(std::string_view name, bool& target, bool standard) {
     target = standard;
-    return {name, "true or false", [&target](const toml::node& node) {
+    return {name, "true or false",
+            [&target](const toml::node& node) {
                 if (!node.is_boolean()) return false;
                 target = node.as_boolean()->get();
                 return true;
-            }};
+            },
+            [&target] { return std::string(target ? "true" : "false"); }};
 }
 
 Key string_key(std::string_view name, std::string expected,
-               std::function<bool(const std::string&)> accept) {
-    return {name, std::move(expected), [accept = std::move(accept)](const toml::node& node) {
+               std::function<bool(const std::string&)> accept, std::function<std::string()> value) {
+    return {name, std::move(expected),
+            [accept = std::move(accept)](const toml::node& node) {
                 const auto* text = node.as_string();
                 return text != nullptr && accept(text->get());
-            }};
+            },
+            std::move(value)};
 }
 
 Key text_key(std::string_view name, std::string& target, std::size_t max_bytes) {
     target.clear();
-    return string_key(name, "a string of at most " + std::to_string(max_bytes) + " bytes",
-                      [&target, max_bytes](const std::string& text) {
-                          target = text;
-                          return text.size() <= max_bytes;
-                      });
+    return string_key(
+        name, "a string of at most " + std::to_string(max_bytes) + " bytes",
+        [&target, max_bytes](const std::string& text) {
+            target = text;
+            return text.size() <= max_bytes;
+        },
+        [&target] { return target; });
 }
 
 Key path_key(std::string_view name, std::filesystem::path& target,
@@ -57,21 +63,26 @@ Key path_key(std::string_view name, std::filesystem::path& target,
         return text.empty() ? std::filesystem::path() : base / text;
     };
     target = resolve(standard);
-    return string_key(name, "a path", [&target, resolve, may_be_empty](const std::string& text) {
-        target = resolve(text);
-        return (may_be_empty || !text.empty()) && text.find('\0') == std::string::npos;
-    });
+    return string_key(
+        name, "a path",
+        [&target, resolve, may_be_empty](const std::string& text) {
+            target = resolve(text);
+            return (may_be_empty || !text.empty()) && text.find('\0') == std::string::npos;
+        },
+        [&target] { return target.string(); });
 }
 
 Key address_key(std::string_view name, net::Endpoint& target, std::string_view standard) {
     target = net::parse_endpoint(standard).value();
-    return string_key(name, "ADDRESS:PORT, e.g. \"127.0.0.1:8080\" or \"[::1]:8080\"",
-                      [&target](const std::string& text) {
-                          const auto parsed = net::parse_endpoint(text);
-                          if (!parsed || parsed->data()->sa_family == AF_UNIX) return false;
-                          target = *parsed;
-                          return true;
-                      });
+    return string_key(
+        name, "ADDRESS:PORT, e.g. \"127.0.0.1:8080\" or \"[::1]:8080\"",
+        [&target](const std::string& text) {
+            const auto parsed = net::parse_endpoint(text);
+            if (!parsed || parsed->data()->sa_family == AF_UNIX) return false;
+            target = *parsed;
+            return true;
+        },
+        [&target] { return net::to_string(target); });
 }
 
 std::string shown(const toml::node& node) {

@@ -11,6 +11,9 @@
 #include <utility>
 #include <vector>
 
+// What its parser asserts, a malformed file can break ("[&"), and is then told in builds without
+// assertions. So it is in all.
+#define TOML_ASSERT(condition) static_assert(true)
 #include <toml++/toml.h>
 
 namespace ringmaster::app {
@@ -21,6 +24,7 @@ struct Key {
     std::string_view name;
     std::string expected;                        ///< for people: what a good value is
     std::function<bool(const toml::node&)> set;  ///< false where the value is not a good one
+    std::function<std::string()> value;          ///< what it is set to, as text
     bool required = false;
     bool secret = false;  ///< its value is never shown
 };
@@ -45,14 +49,21 @@ Key integer_key(std::string_view name, T& target, std::string_view unit, std::in
                 if (value == nullptr || value->get() < least || value->get() > most) return false;
                 target = static_cast<Value>(value->get());
                 return true;
+            },
+            [&target] {
+                if constexpr (std::is_arithmetic_v<T>) {
+                    return std::to_string(target);
+                } else {
+                    return std::to_string(target.count());
+                }
             }};
 }
 
 Key boolean_key(std::string_view name, bool& target, bool standard);
 
-/// A string that `accept` takes, or refuses with false.
+/// A string that `accept` takes, or refuses with false. `value` gives it back.
 Key string_key(std::string_view name, std::string expected,
-               std::function<bool(const std::string&)> accept);
+               std::function<bool(const std::string&)> accept, std::function<std::string()> value);
 
 /// One of some words, each of which stands for a value.
 template <class T>
@@ -64,15 +75,22 @@ Key choice_key(std::string_view name, T& target, T standard,
         if (!expected.empty()) expected += word == values.back().first ? " or " : ", ";
         expected.append("\"").append(word).append("\"");
     }
-    return string_key(name, std::move(expected),
-                      [&target, values = std::move(values)](const std::string& text) {
-                          for (const auto& [word, value] : values) {
-                              if (word != text) continue;
-                              target = value;
-                              return true;
-                          }
-                          return false;
-                      });
+    return string_key(
+        name, std::move(expected),
+        [&target, values](const std::string& text) {
+            for (const auto& [word, value] : values) {
+                if (word != text) continue;
+                target = value;
+                return true;
+            }
+            return false;
+        },
+        [&target, values] {
+            for (const auto& [word, value] : values) {
+                if (value == target) return std::string(word);
+            }
+            return std::string();
+        });
 }
 
 /// Any string of up to `max_bytes`; by default empty.

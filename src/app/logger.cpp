@@ -1,7 +1,7 @@
 #include "ringmaster/app/logger.hpp"
 
 #include "ringmaster/app/printable.hpp"
-#include "ringmaster/http/query.hpp"
+#include "ringmaster/base/text.hpp"
 
 #include <chrono>
 #include <cstdio>
@@ -66,7 +66,7 @@ std::string log_line(LogFormat format, WallTime time, LogLevel level, std::strin
     if (format == LogFormat::json) {
         line = "{\"time\":\"" + timestamp(time) + "\",\"level\":\"";
         line.append(name_of(level)).append("\",\"message\":");
-        http::append_json_string(line, message.substr(0, kMaxMessageBytes));
+        append_json_string(line, message.substr(0, kMaxMessageBytes));
         line += '}';
         return line;
     }

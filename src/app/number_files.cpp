@@ -71,15 +71,20 @@ std::vector<PoolNumber> read_numbers(const PoolConfig& pool, const Owners& overf
         refusals.add(":" + std::to_string(line.line) + ": " + printable(line.text) + ": " +
                      printable(line.reason));
     }
-    std::erase_if(import->numbers, [&](const PoolNumber& number) {
+    std::vector<PoolNumber> numbers;
+    numbers.reserve(import->numbers.size());
+    for (std::size_t i = 0; i < import->numbers.size(); ++i) {
+        const PoolNumber& number = import->numbers[i];
         const std::string why = why_taken(number.number, pool.definition, overflows, owners);
-        if (why.empty()) return false;
-        refusals.add(": " + number.number.e164() + " (" + std::string(number.formatted.view()) +
-                     "): " + why);
-        return true;
-    });
-    if (import->numbers.empty()) result.problems.push_back(name + file + " has no good number");
-    return std::move(import->numbers);
+        if (why.empty()) {
+            numbers.push_back(number);
+        } else {
+            refusals.add(":" + std::to_string(import->lines[i]) + ": " + number.number.e164() +
+                         ": " + why);
+        }
+    }
+    if (numbers.empty()) result.problems.push_back(name + file + " has no good number");
+    return numbers;
 }
 
 }  // namespace
@@ -93,8 +98,10 @@ NumberFiles read_number_files(const std::vector<PoolConfig>& pools) {
     NumberFiles result;
     Owners owners;
     for (const PoolConfig& pool : pools) {
-        result.pools.push_back(read_numbers(pool, overflows, owners, result));
-        result.numbers += result.pools.back().size();
+        auto& numbers = result.pools.emplace_back();
+        if (pool.numbers_file.empty()) continue;
+        numbers = read_numbers(pool, overflows, owners, result);
+        result.numbers += numbers->size();
     }
     return result;
 }

@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include <boost/algorithm/string.hpp>
+
 namespace ringmaster::app {
 namespace {
 
@@ -53,25 +55,10 @@ http::ServerLimits server_limits(const Config& config, Log& log) {
     return limits;
 }
 
-ringpool::Catalog make_catalog(const Config& config) {
-    ringpool::Catalog catalog;
-    for (const PoolConfig& pool : config.pools) {
-        if (const auto added = catalog.add(pool.definition); !added) {
-            throw std::runtime_error("pool '" + pool.definition.id + "': " + added.error().message);
-        }
-    }
-    return catalog;
-}
-
 std::unique_ptr<store::EmbeddedStore> open_store(runtime::Reactor& reactor,
-                                                 const ringpool::Catalog& catalog,
-                                                 NumberFiles numbers, const Config& config,
+                                                 ringpool::Catalog& catalog, const Config& config,
                                                  Log& log) {
-    std::vector<store::PoolNumbers> pools;
-    for (auto& pool : numbers.pools) {
-        pools.push_back({static_cast<ringpool::PoolIndex>(pools.size()), std::move(pool)});
-    }
-    auto store = store::EmbeddedStore::open(reactor, catalog, pools, config.store, log);
+    auto store = store::EmbeddedStore::open(reactor, catalog, config.store, log);
     if (!store) throw std::runtime_error(store.error().message);
     return *std::move(store);
 }
@@ -87,48 +74,55 @@ std::string_view name_of_signal(int number) {
 
 }  // namespace
 
-Service::Service(const Config& config, NumberFiles numbers, Clock& clock, Log& log)
+Service::Service(const Config& config, Clock& clock, Log& log)
     : config_(config),
       clock_(clock),
       log_(log),
-      numbers_(numbers.numbers),
       errors_(log),
       reactor_(clock, errors_,
                {.max_fibers = config.max_requests_in_flight + kOwnFibers,
                 .stack_bytes = config.stack_bytes}),
       stack_overflow_reporter_(reactor_.scheduler()),
-      catalog_(make_catalog(config)),
-      store_(open_store(reactor_, catalog_, std::move(numbers), config, log)),
+      store_(open_store(reactor_, catalog_, config, log)),
+      import_helper_(reactor_, "import"),
+      reconciler_(catalog_, store_->pools(), import_helper_, log),
+      admin_access_(config.admin_token),
       numbers_api_(catalog_, *store_, reactor_.scheduler(), clock, errors_, config.api),
       compat_api_(catalog_, *store_, reactor_.scheduler(), clock, errors_, config.api),
+      pools_api_(admin_access_, catalog_, store_->pools(), import_helper_, config.pools_api),
+      history_api_(admin_access_, store_->history(), reactor_.scheduler(), config.history_api),
       health_api_(*store_, [this] { return server_.draining(); }),
       server_(reactor_, make_handler(), server_limits(config, log), errors_, log),
       signals_(reactor_.context(), SIGTERM, SIGINT, SIGQUIT),
-      told_to_stop_(reactor_.scheduler()) {
+      told_to_stop_(reactor_.scheduler()),
+      told_to_reload_(reactor_.scheduler()),
+      pools_kept_(reactor_.scheduler()) {
     signals_.add(SIGHUP);
     numbers_api_.register_routes(router_);
     compat_api_.register_routes(router_);
+    pools_api_.register_routes(router_);
+    history_api_.register_routes(router_);
     health_api_.register_routes(router_);
 }
 
 Service::~Service() = default;
 
-Service::Ending Service::serve() {
+Service::Ending Service::serve(NumberFiles numbers) {
     // A peer that has gone, and a file that may not grow, are errors of the call.
     std::signal(SIGPIPE, SIG_IGN);
     std::signal(SIGXFSZ, SIG_IGN);
-    if (auto listening = server_.listen(config_.listen); !listening) {
-        throw std::runtime_error(listening.error().message);
-    }
-    log_.info("listening on " + net::to_string(server_.local_endpoint()) + ", " +
-              std::to_string(catalog_.size()) + " pools, " + std::to_string(numbers_) + " numbers");
     await_signal();
-    // It has its fiber from the beginning: when the time comes, requests may have taken all others.
-    reactor_.post([this] { reactor_.scheduler().run("stop", [this] { stop_when_told(); }); });
+    // They have their fibers from the beginning: when the time comes, requests may have taken all
+    // others.
+    reactor_.post([&] {
+        reactor_.scheduler().run("stop", [this] { stop_when_told(); });
+        reactor_.scheduler().run("pools", [&] { keep_pools(std::move(numbers)); });
+    });
     reactor_.run();
     // What is left to do waits for the log at most, and from now on a signal ends that as well.
     boost::system::error_code ignored;
     signals_.clear(ignored);
+    if (!start_failure_.empty()) throw std::runtime_error(start_failure_);
     log_.info("stopped after " + std::to_string(server_.stats().requests) + " requests");
     return ending_;
 }
@@ -144,11 +138,13 @@ void Service::await_signal() {
 void Service::on_signal(int number) {
     const std::string name(name_of_signal(number));
     if (number == SIGHUP) {
-        log_.info(name + " is ignored: the configuration is read only at start");
+        log_.info(name + ": reading " + config_.file.string() + " again");
+        told_to_reload_.set();
     } else if (!told_to_stop_.is_set()) {
         log_.info(name + ": stopping; " + std::to_string(server_.stats().connections) +
                   " connections are open");
         told_to_stop_.set();
+        told_to_reload_.set();
     } else {
         log_.warning(name + " again: stopping at once");
         ending_ = Ending::cut_short;
@@ -159,16 +155,87 @@ void Service::on_signal(int number) {
 void Service::stop_when_told() {
     told_to_stop_.wait();
     runtime::Scheduler& scheduler = reactor_.scheduler();
-    if (!server_.drain(Deadline::at(scheduler.now() + config_.drain_timeout))) {
+    const Deadline deadline = Deadline::at(scheduler.now() + config_.drain_timeout);
+    if (!server_.drain(deadline)) {
         log_.warning(std::to_string(server_.stats().connections) +
                      " connections are cut off after " +
                      std::to_string(config_.drain_timeout.count()) + " ms");
     }
     store_->close();
+    pools_kept_.wait(deadline);
     // Requests that waited for the store get to their end.
     scheduler.yield();
     if (scheduler.fibers_in_use() > 1) ending_ = Ending::cut_short;
     reactor_.stop();
+}
+
+/// One fiber for all changes that the configuration makes, so that they come one after the other.
+void Service::keep_pools(NumberFiles numbers) {
+    if (const auto started = start(std::move(numbers)); !started) {
+        start_failure_ = started.error().message;
+        told_to_stop_.set();
+    }
+    while (!told_to_stop_.is_set()) {
+        told_to_reload_.wait();
+        told_to_reload_.reset();
+        if (!told_to_stop_.is_set()) reload();
+    }
+    pools_kept_.set();
+}
+
+Result<void> Service::start(NumberFiles numbers) {
+    auto applied = reconciler_.apply(config_.pools, std::move(numbers));
+    if (told_to_stop_.is_set()) return {};
+    if (!applied) return applied;
+    if (auto listening = server_.listen(config_.listen); !listening) return listening;
+    log_.info("listening on " + net::to_string(server_.local_endpoint()) + ", " +
+              std::to_string(catalog_.size()) + " pools, " + std::to_string(count_numbers()) +
+              " numbers");
+    return {};
+}
+
+void Service::reload() {
+    struct Files {
+        Result<Config> config;
+        NumberFiles numbers;
+    };
+    Files files = import_helper_.run([this] {
+        Files read{load_config(config_.file), {}};
+        if (read.config) read.numbers = read_number_files(read.config->pools);
+        return read;
+    });
+    std::vector<std::string> problems = std::move(files.numbers.problems);
+    if (!files.config) boost::split(problems, files.config.error().message, boost::is_any_of("\n"));
+    for (const std::string& problem : problems) log_.error(problem);
+    if (!problems.empty()) return log_.error("nothing is changed: the configuration is not good");
+
+    for (const std::string& warning : files.numbers.warnings) log_.warning(warning);
+    tell_what_needs_a_restart(*files.config);
+    const auto applied = reconciler_.apply(files.config->pools, std::move(files.numbers));
+    if (applied) {
+        log_.info("the configuration is applied: " + std::to_string(catalog_.size()) + " pools, " +
+                  std::to_string(count_numbers()) + " numbers");
+    } else {
+        log_.error("the configuration is applied in part only: " + applied.error().message);
+    }
+}
+
+/// Without their values: there are secrets among them.
+void Service::tell_what_needs_a_restart(const Config& changed) {
+    std::string names;
+    for (std::size_t i = 0; i < config_.settings.size(); ++i) {
+        if (config_.settings[i] == changed.settings[i]) continue;
+        names.append(names.empty() ? "" : ", ") += config_.settings[i].name;
+    }
+    if (!names.empty()) log_.warning("a change of " + names + " takes effect with a restart only");
+}
+
+std::size_t Service::count_numbers() const {
+    std::size_t numbers = 0;
+    catalog_.for_each([&](ringpool::PoolIndex index, const ringpool::PoolDefinition&) {
+        numbers += store_->pool(index).size();
+    });
+    return numbers;
 }
 
 http::RequestHandler Service::make_handler() {

@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 
+#include "fuzz/seed.hpp"
 #include "scratch_directory.hpp"
 #include <gtest/gtest.h>
 
@@ -48,6 +49,7 @@ class ConfigTest : public testing::Test {
 
   private:
     Result<Config> load(std::string_view text) {
+        fuzz::keep_seed("config", text);
         file_ = directory_.write("x.toml", text);
         return load_config(file_);
     }
@@ -77,11 +79,19 @@ void expect_defaults(const Config& c) {
     EXPECT_EQ(c.api.context.max_value_bytes, 2048u);
     EXPECT_EQ(c.api.max_session_bytes, 256u);
     EXPECT_EQ(c.api.max_request_id_bytes, 256u);
+    EXPECT_EQ(c.admin_token_file, "");
+    EXPECT_EQ(c.pools_api.page_numbers, 1000u);
+    EXPECT_EQ(c.pools_api.max_page_numbers, 10'000u);
+    EXPECT_EQ(c.pools_api.max_refusals_told, 100u);
+    EXPECT_EQ(c.history_api.max_holders, 1000u);
     EXPECT_EQ(c.stack_bytes, 65'536u);
     EXPECT_EQ(c.store.fsync, store::Fsync::everysec);
     EXPECT_EQ(c.store.segment_bytes, 67'108'864u);
     EXPECT_EQ(c.store.snapshot_after_bytes, 268'435'456u);
     EXPECT_EQ(c.store.history, std::chrono::days(90));
+    EXPECT_EQ(c.store.history_max_bytes, 0u);
+    EXPECT_EQ(c.store.max_pools, 10'000u);
+    EXPECT_EQ(c.store.max_numbers, 1u << 24);
     EXPECT_EQ(c.log.level, LogLevel::info);
     EXPECT_EQ(c.log.format, LogFormat::text);
     EXPECT_EQ(c.log.file, "");
@@ -92,6 +102,7 @@ TEST_F(ConfigTest, HasADefaultForAllButThePools) {
     const Config c = good("");
     expect_defaults(c);
     EXPECT_EQ(c.store.directory, directory_.path() / "data/store");
+    EXPECT_EQ(c.admin_token, "");
     ASSERT_EQ(c.pools.size(), 1u);
     const auto& pool = c.pools[0].definition;
     EXPECT_EQ(pool.id, "autos");
@@ -262,8 +273,8 @@ TEST_F(ConfigTest, TellsAnUnknownSection) {
     EXPECT_EQ(said_before_pool("[sever]\nbacklog = 5\n"),
               "x.toml:1:2: there is no section sever; did you mean [server]?");
     EXPECT_EQ(said_before_pool("[http]\nbacklog = 5\n"),
-              "x.toml:1:2: there is no section http; expected one of [server], [api], [runtime], "
-              "[store], [log], [[pool]]");
+              "x.toml:1:2: there is no section http; expected one of [server], [api], [admin], "
+              "[runtime], [store], [log], [[pool]]");
     EXPECT_EQ(said_before_pool("[[pools]]\nid = \"a\"\n"),
               "x.toml:1:3: there is no section pools; did you mean [[pool]]?");
 }
@@ -278,16 +289,72 @@ TEST_F(ConfigTest, TellsASectionThatIsNone) {
     EXPECT_EQ(said("pool = [1]\n"), "x.toml:1:9: a pool is 1; expected [[pool]]");
 }
 
-TEST_F(ConfigTest, WantsAPool) {
-    EXPECT_EQ(said(""), "x.toml:1:1: there is no [[pool]]; expected at least one");
-    EXPECT_EQ(said("pool = []"), "x.toml:1:1: there is no [[pool]]; expected at least one");
+TEST_F(ConfigTest, NeedsNoPool) {
+    EXPECT_EQ(said(""), "it is good");
+    EXPECT_EQ(said("pool = []"), "it is good");
+}
+
+TEST_F(ConfigTest, NeedsNoNumbersFile) {
+    const Config c = good("[[pool]]\nid = \"a\"\nkey = \"k\"\nallow_overflow = false\n");
+    EXPECT_EQ(c.pools[0].numbers_file, "");
+}
+
+TEST_F(ConfigTest, ReadsTheAdminTokenFromEitherPlace) {
+    EXPECT_EQ(good("[admin]\ntoken = \"0123456789abcdef\"\n").admin_token, "0123456789abcdef");
+    EXPECT_EQ(good("[admin]\ntoken = \"\"\n").admin_token, "");
+    directory_.write("token", "fedcba9876543210\r\nsecond line\n");
+    EXPECT_EQ(good("[admin]\ntoken_file = \"token\"\n").admin_token, "fedcba9876543210");
+    EXPECT_EQ(said_before_pool("[admin]\ntoken = \"0123456789abcdef\"\ntoken_file = \"token\"\n"),
+              "x.toml:3:14: [admin] token_file is \"token\", and there is a token; expected one of "
+              "both");
+}
+
+TEST_F(ConfigTest, TellsABadTokenButNotTheToken) {
+    const std::string expected = "; expected 16 to 128 printable ASCII characters without blanks";
+    EXPECT_EQ(said_before_pool("[admin]\ntoken = \"0123456789abcde\"\n"),
+              "x.toml:2:9: [admin] token is a string of 15 bytes" + expected);
+    EXPECT_EQ(said_before_pool("[admin]\ntoken = \"0123456789 abcdef\"\n"),
+              "x.toml:2:9: [admin] token is a string of 17 bytes" + expected);
+    EXPECT_EQ(said_before_pool("[admin]\ntoken = \"" + std::string(129, 'x') + "\"\n"),
+              "x.toml:2:9: [admin] token is a string of 129 bytes" + expected);
+    const std::string file = directory_.write("token", "short").string();
+    EXPECT_EQ(said_before_pool("[admin]\ntoken_file = \"token\"\n"),
+              "x.toml:2:14: [admin] token_file is \"token\": " + file +
+                  ": its first line has 5 bytes" + expected);
+    EXPECT_EQ(
+        said_before_pool("[admin]\ntoken_file = \"none\"\n"),
+        "x.toml:2:14: [admin] token_file is \"none\": " + (directory_.path() / "none").string() +
+            ": can't be read: No such file or directory");
+    EXPECT_EQ(said_before_pool("[admin]\ntoken = 0123456789abcdef\n").find("abcdef"),
+              std::string::npos);
+}
+
+TEST_F(ConfigTest, RefusesATrackingUrlThatIsNotUtf8) {
+    const std::string text =
+        said("[[pool]]\nid = \"a\"\nkey = \"k\"\ntracking_url = \"http://\xFF\"\n");
+    EXPECT_EQ(text.find("x.toml:4:"), 0u) << text;
+}
+
+/// What a reload compares: equal where a default is written out, and different where it matters.
+TEST_F(ConfigTest, ListsItsSettings) {
+    const auto defaults = good("").settings;
+    EXPECT_EQ(good("[server]\nbacklog = 1024\n[log]\nlevel = \"info\"\n").settings, defaults);
+    const auto changed =
+        good("[server]\nbacklog = 5\n[store]\nfsync = \"never\"\nhistory_days = 2\n").settings;
+    ASSERT_EQ(changed.size(), defaults.size());
+    std::vector<std::string> different;
+    for (std::size_t i = 0; i < changed.size(); ++i) {
+        if (changed[i] != defaults[i])
+            different.push_back(changed[i].name + "=" + changed[i].value);
+    }
+    EXPECT_EQ(different, (std::vector<std::string>{"[server] backlog=5", "[store] fsync=never",
+                                                   "[store] history_days=48"}));
 }
 
 TEST_F(ConfigTest, TellsWhatAPoolLacks) {
     EXPECT_EQ(said("\n[[pool]]\nname = \"x\"\n"),
               "x.toml:2:1: [[pool]] has no id; expected 1 to 64 of A-Z a-z 0-9 . _ -\n"
               "x.toml:2:1: [[pool]] has no key; expected a string of 1 to 128 bytes\n"
-              "x.toml:2:1: [[pool]] has no numbers_file; expected a path\n"
               "x.toml:2:1: [[pool]] has no overflow_number; expected one, or "
               "allow_overflow = false");
 }
@@ -340,12 +407,15 @@ TEST_F(ConfigTest, TellsAllProblemsInTheOrderOfTheFile) {
               "(fields)\n"
               "x.toml:8:13: [api] max_batch is true; expected an integer from 1 to 100000 (rows)\n"
               "x.toml:9:2: there is no section nonsense; expected one of [server], [api], "
-              "[runtime], [store], [log], [[pool]]");
+              "[admin], [runtime], [store], [log], [[pool]]");
 }
 
 TEST_F(ConfigTest, TellsWhereItIsNotToml) {
     EXPECT_EQ(said("[server\n"),
               "x.toml:1:8: not TOML: Error while parsing table header: expected ']', saw '\\n'");
+    EXPECT_EQ(said("[&"),
+              "x.toml:1:2: not TOML: Error while parsing key: expected bare key starting character "
+              "or string delimiter, saw '&'");
     EXPECT_EQ(said("[server]\nbacklog = 1\nbacklog = 2\n"),
               "x.toml:3:11: not TOML: Error while parsing key-value pair: cannot redefine existing "
               "integer 'backlog'");

@@ -44,8 +44,8 @@ TEST_F(NumberFilesTest, GivesEachPoolTheNumbersOfItsFileInOrder) {
     add_pool("b", "number,note\n202-555-0102,x\n");
     const auto read = read_number_files(pools_);
     ASSERT_THAT(read.pools, SizeIs(2));
-    EXPECT_THAT(texts(read.pools[0]), ElementsAre("+12025550101", "+12025550100"));
-    EXPECT_THAT(texts(read.pools[1]), ElementsAre("+12025550102"));
+    EXPECT_THAT(texts(*read.pools[0]), ElementsAre("+12025550101", "+12025550100"));
+    EXPECT_THAT(texts(*read.pools[1]), ElementsAre("+12025550102"));
     EXPECT_EQ(read.numbers, 3u);
     EXPECT_EQ(read.refused, 0u);
     EXPECT_THAT(read.warnings, IsEmpty());
@@ -66,10 +66,9 @@ TEST_F(NumberFilesTest, LeavesANumberToTheFirstPoolThatHasIt) {
     add_pool("a", "+12025550100\n");
     add_pool("b", "202-555-0100\n202-555-0101\n");
     const auto read = read_number_files(pools_);
-    EXPECT_THAT(texts(read.pools[1]), ElementsAre("+12025550101"));
-    EXPECT_THAT(
-        read.warnings,
-        ElementsAre(file("b") + ": +12025550100 (202-555-0100): it is in pool 'a' already"));
+    EXPECT_THAT(texts(*read.pools[1]), ElementsAre("+12025550101"));
+    EXPECT_THAT(read.warnings,
+                ElementsAre(file("b") + ":1: +12025550100: it is in pool 'a' already"));
     EXPECT_EQ(read.refused, 1u);
 }
 
@@ -77,9 +76,9 @@ TEST_F(NumberFilesTest, LeavesOutWhatAnyPoolHandsOutAsOverflow) {
     add_pool("a", "+12025550100\n+12025550101\n");
     add_pool("b", "+12025550102\n", "+12025550101");
     const auto read = read_number_files(pools_);
-    EXPECT_THAT(texts(read.pools[0]), ElementsAre("+12025550100"));
-    EXPECT_THAT(read.warnings, ElementsAre(file("a") + ": +12025550101 (202-555-0101): it is the "
-                                                       "overflow number of pool 'b'"));
+    EXPECT_THAT(texts(*read.pools[0]), ElementsAre("+12025550100"));
+    EXPECT_THAT(read.warnings,
+                ElementsAre(file("a") + ":2: +12025550101: it is the overflow number of pool 'b'"));
 }
 
 TEST_F(NumberFilesTest, TellsTheFirstTwentyOfAFileAndCountsTheRest) {

@@ -117,12 +117,6 @@ class Signals(unittest.TestCase):
         d.start()
         self.assertEqual(d.number(POOL, "kept").json["number"], number)
 
-    def test_hangup_is_survived(self):
-        d = self.start()
-        d.signal(signal.SIGHUP)
-        daemon.wait_until(lambda: "SIGHUP is ignored" in d.log(), "the signal is told")
-        self.assertEqual(d.get("/ping").status, 200)
-
 
 if __name__ == "__main__":
     daemon.main()

@@ -1,6 +1,8 @@
 #pragma once
 
+#include "ringmaster/api/history_api.hpp"
 #include "ringmaster/api/numbers_request.hpp"
+#include "ringmaster/api/pools_api.hpp"
 #include "ringmaster/base/log.hpp"
 #include "ringmaster/base/result.hpp"
 #include "ringmaster/http/server.hpp"
@@ -26,29 +28,44 @@ struct LogOptions {
 
 struct PoolConfig {
     ringpool::PoolDefinition definition;
-    std::filesystem::path numbers_file;
+    std::filesystem::path numbers_file;  ///< empty: its numbers are not the file's business
+};
+
+/// One setting, as text: for telling which ones differ between two configurations.
+struct Setting {
+    std::string name;  ///< "[server] backlog"
+    std::string value;
+    friend bool operator==(const Setting&, const Setting&) = default;
 };
 
 /// What the configuration file says, checked, in the terms of those who use it. Keys, units,
 /// defaults and bounds stand in one table, in config.cpp.
 struct Config {
+    std::filesystem::path file;  ///< where it was read
     net::Endpoint listen;
     http::ServerLimits server;
     std::size_t max_requests_in_flight = 0;
     std::chrono::milliseconds drain_timeout{0};
     api::ApiLimits api;
+    std::string admin_token;  ///< secret; empty: nobody is an administrator
+    std::filesystem::path admin_token_file;
+    api::PoolsApiLimits pools_api;
+    api::HistoryApiLimits history_api;
     std::size_t stack_bytes = 0;
     store::EmbeddedStoreOptions store;
     LogOptions log;
     bool access_log = false;
     std::vector<PoolConfig> pools;
+    /// All of the above but the pools, defaults included, in the order of the table. Some are
+    /// secret.
+    std::vector<Setting> settings;
 };
 
 /// Reads the file. Relative paths in it are taken from its own directory. Fails with
 /// ErrorCode::not_found where it can't be read, else with ErrorCode::invalid and a text that tells
 /// every problem in a line of its own: "FILE:LINE:COLUMN: what was found, and what is expected".
-/// (Only the first where the file is not TOML: what follows can't be trusted.) No pool's key is
-/// ever part of the text.
+/// (Only the first where the file is not TOML: what follows can't be trusted.) Neither a pool's key
+/// nor the admin token is ever part of the text.
 Result<Config> load_config(const std::filesystem::path& file);
 
 }  // namespace ringmaster::app

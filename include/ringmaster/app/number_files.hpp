@@ -4,6 +4,7 @@
 #include "ringmaster/ringpool/phone_number.hpp"
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,8 +12,9 @@ namespace ringmaster::app {
 
 /// The numbers of all pools, as their files have them.
 struct NumberFiles {
-    std::vector<std::vector<ringpool::PoolNumber>> pools;  ///< in the order of the configuration
-    std::size_t numbers = 0;                               ///< of all pools
+    /// In the order of the configuration; nothing for a pool that has no file.
+    std::vector<std::optional<std::vector<ringpool::PoolNumber>>> pools;
+    std::size_t numbers = 0;  ///< of all pools
     std::size_t refused = 0;
     /// "FILE:LINE: TEXT: REASON" for each refused number; of each file the first twenty, then how
     /// many more there are.
@@ -23,9 +25,9 @@ struct NumberFiles {
     std::vector<std::string> problems;
 };
 
-/// Reads the numbers file of each pool. A refused line costs the others nothing. A number that is
-/// in an earlier pool already, or that a pool hands out as its overflow number, is refused too:
-/// otherwise two sessions could hold it.
+/// Reads the numbers file of each pool that has one. Blocks. A refused line costs the others
+/// nothing. A number that is in an earlier pool already, or that a pool hands out as its overflow
+/// number, is refused too: otherwise two sessions could hold it.
 NumberFiles read_number_files(const std::vector<PoolConfig>& pools);
 
 }  // namespace ringmaster::app

@@ -1,0 +1,81 @@
+#pragma once
+
+#include "ringmaster/app/cli.hpp"
+#include "ringmaster/app/man_page.hpp"
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+}
+
+namespace ringmaster::app {
+
+/// Everything that the command line can say; each command uses its part.
+struct CommandArguments {
+    std::string config;
+    std::string url;
+    std::string token_file;
+    std::string data_dir;
+    bool json = false;
+
+    std::string pool;
+    std::string file;
+    bool csv = false;
+    bool replace = false;
+    bool skip_invalid = false;
+    std::string number;
+    std::string at;
+    std::optional<std::size_t> history;
+    std::string session;
+    std::string shell;
+};
+
+/// What each command does.
+struct CommandActions {
+    using Action = std::function<ExitCode(const CommandArguments&)>;
+    Action serve, check_config;
+    Action list_pools, show_pool, put_pool, delete_pool, import_pool, export_pool;
+    Action who, release, erase;
+    Action verify_journal, dump_journal;
+    Action completion, man;
+};
+
+/// The tree of commands, from which help, completion and manual are made, and which reads the
+/// command line.
+class CommandLine {
+  public:
+    /// `make_actions` is given the command line itself: completion and manual are made from its
+    /// tree.
+    explicit CommandLine(const std::function<CommandActions(const CommandLine&)>& make_actions);
+    ~CommandLine();
+    CommandLine(const CommandLine&) = delete;
+    CommandLine& operator=(const CommandLine&) = delete;
+
+    /// Does what the arguments say. A wrong command line, and help, are told on the process's own
+    /// streams.
+    ExitCode run(int argc, const char* const* argv);
+
+    const CLI::App& tree() const noexcept { return *app_; }
+    /// What the manual has besides the tree.
+    static const std::vector<ManualSection>& manual_sections();
+
+  private:
+    CLI::App* add(CLI::App& parent, const char* name, const char* what,
+                  const CommandActions::Action* action);
+    void add_config(CLI::App& command);
+    void add_daemon(CLI::App& command);
+    void add_json(CLI::App& command);
+
+    CommandActions actions_;
+    CommandArguments arguments_;
+    std::unique_ptr<CLI::App> app_;
+    const CommandActions::Action* chosen_ = nullptr;
+};
+
+}  // namespace ringmaster::app

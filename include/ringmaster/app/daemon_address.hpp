@@ -1,0 +1,25 @@
+#pragma once
+
+#include "ringmaster/app/admin_client.hpp"
+#include "ringmaster/base/result.hpp"
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace ringmaster::app {
+
+/// What the command line and the environment say of the daemon to be asked.
+struct DaemonOptions {
+    std::filesystem::path config;                  ///< read only where `url` is empty
+    std::string url;                               ///< "http://HOST:PORT"
+    std::filesystem::path token_file;              ///< goes before the other two
+    std::optional<std::string> environment_token;  ///< goes before the one of the configuration
+};
+
+/// Where the daemon is and the token to show it. Without a URL it is the one of the configuration:
+/// where that listens on all addresses, it is asked on the loopback one. ErrorCode::invalid, with
+/// what is expected, or why a file can't be read.
+Result<AdminAddress> find_daemon(const DaemonOptions& options);
+
+}  // namespace ringmaster::app

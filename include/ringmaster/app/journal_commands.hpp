@@ -1,0 +1,18 @@
+#pragma once
+
+#include "ringmaster/app/cli.hpp"
+#include "ringmaster/app/console.hpp"
+
+#include <filesystem>
+
+namespace ringmaster::app {
+
+/// Reads every journal file and snapshot in `data_dir`, beside a running daemon too, and tells what
+/// is damaged, by file and offset. kFailed where anything is; a torn tail is not damage.
+ExitCode verify_journal(const std::filesystem::path& data_dir, Console& console, bool json);
+
+/// Writes a line for each record of the journal, oldest first; as JSON, an object a line. Damage is
+/// told as above, and what can be read behind it is written.
+ExitCode dump_journal(const std::filesystem::path& data_dir, Console& console, bool json);
+
+}  // namespace ringmaster::app

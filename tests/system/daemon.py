@@ -27,6 +27,9 @@ PATIENCE_S = 60
 
 OVERFLOW = "+18005550199"
 
+# For scripts/coverage: a daemon that is killed leaves no counts.
+STOP_ALL = "RINGMASTER_STOP_ALL" in os.environ
+
 
 def numbers(area_code, count=100):
     """The fictional numbers of an area code."""
@@ -61,13 +64,17 @@ class Answer:
 
 
 class Daemon:
-    """`sections` are the settings of the configuration: {"server": {"backlog": 5}, ...}."""
+    """`sections` are the settings of the configuration: {"server": {"backlog": 5}, ...}.
 
-    def __init__(self, pools, sections=None, descriptors=None):
+    `descriptors` and `memory` (bytes of address space) are limits; `environment` comes on top of
+    this process's own."""
+
+    def __init__(self, pools, sections=None, descriptors=None, environment=None, memory=None):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="ringmaster-test-"))
         self.config = self.directory / "ringmaster.toml"
         self.log_path = self.directory / "stderr.log"
-        self.descriptors = descriptors
+        self.limits = {resource.RLIMIT_NOFILE: descriptors, resource.RLIMIT_AS: memory}
+        self.environment = environment or {}
         self.process = None
         self.port = None
         self.write_config(pools, sections or {})
@@ -88,15 +95,16 @@ class Daemon:
         self.config.write_text(text)
 
     def start(self, wait=True):
-        limit = None
-        if self.descriptors is not None:
-            def limit():
-                resource.setrlimit(resource.RLIMIT_NOFILE, (self.descriptors, self.descriptors))
+        def limit():
+            for kind, value in self.limits.items():
+                if value is not None:
+                    resource.setrlimit(kind, (value, value))
         offset = self.log_path.stat().st_size if self.log_path.exists() else 0
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen([BINARY, "serve", "--config", self.config],
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            preexec_fn=limit)
+                                            preexec_fn=limit,
+                                            env={**os.environ, **self.environment})
         if wait:
             def listening():
                 if self.process.poll() is not None:
@@ -134,7 +142,10 @@ class Daemon:
 
     def __exit__(self, *_):
         if self.process is not None and self.process.poll() is None:
-            self.kill()
+            if STOP_ALL:
+                self.stop()
+            else:
+                self.kill()
         log = self.log() if self.log_path.exists() else ""
         shutil.rmtree(self.directory, ignore_errors=True)
         if "Sanitizer" in log or "runtime error: " in log:

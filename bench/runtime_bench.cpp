@@ -87,7 +87,7 @@ void timer_period(benchmark::State& state) {
     const auto count = static_cast<std::size_t>(state.range(0));
     std::vector<std::unique_ptr<Periodic>> timers;
     for (std::size_t i = 0; i < count; ++i) {
-        timers.push_back(std::make_unique<Periodic>(wheel, now));
+        timers.emplace_back(new Periodic{wheel, now});
         wheel.schedule(timers.back()->timer, now + std::chrono::milliseconds(i * 15'000 / count));
     }
     for (auto _ : state) {

@@ -1,3 +1,4 @@
+#include "ringmaster/runtime/sync.hpp"
 #include "ringmaster/store/crc32c.hpp"
 #include "ringmaster/store/embedded_store.hpp"
 #include "ringmaster/store/journal_format.hpp"
@@ -270,22 +271,23 @@ void change_a_million(benchmark::State& state) {
         auto& scheduler = reactor.scheduler();
         auto& pools = (*store)->pools();
         const auto measure = [&](const std::string& what, const auto& change) {
-            bool stop = false;
+            runtime::Event stop(scheduler);
+            runtime::Event stopped(scheduler);
             std::chrono::nanoseconds last = thread_time();
             std::chrono::nanoseconds longest{};
             scheduler.spawn("watch", [&] {
-                while (!stop) {
+                while (!stop.is_set()) {
                     scheduler.sleep_until(scheduler.now());
                     longest = std::max(longest, thread_time() - last);
                     last = thread_time();
                 }
-                stop = false;
+                stopped.set();
             });
             const SteadyTime begin = clock.steady_now();
             if (!change()) std::abort();
             const auto taken = clock.steady_now() - begin;
-            stop = true;
-            while (stop) scheduler.sleep_until(scheduler.now());
+            stop.set();
+            stopped.wait();
             using Milliseconds = std::chrono::duration<double, std::milli>;
             state.counters[what + "_ms"] = Milliseconds(taken).count();
             state.counters[what + "_stall_ms"] = Milliseconds(longest).count();

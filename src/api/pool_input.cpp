@@ -20,7 +20,7 @@ using ringpool::PoolDefinition;
 /// What is wrong with a body, as one text of bounded length.
 class Problems {
   public:
-    void add(std::string text) {
+    void add(const std::string& text) {
         if (++count_ > kMost) return;
         if (!text_.empty()) text_ += "; ";
         text_ += text;

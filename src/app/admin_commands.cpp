@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <span>
 #include <unordered_set>
@@ -88,7 +89,7 @@ Result<PhoneNumber> read_number(std::string_view text) {
 std::string percentage(dom::element object, std::string_view name) {
     double share = 0;
     if (object[name].get(share) != simdjson::SUCCESS) return "";
-    return std::to_string(static_cast<int>(share * 100 + 0.5)) + " %";
+    return std::to_string(std::lround(share * 100)) + " %";
 }
 
 /// "a = 1, b = 2"
@@ -315,7 +316,7 @@ class AdminCommands::Import {
     Result<void> add_portion(const Lines& numbers, std::size_t begin, std::size_t end);
     Result<void> remove_all_but(const Lines& numbers);
     /// Nothing where the daemon has refused some of them, which is told.
-    Result<void> send(AdminRequest request, const Lines& numbers,
+    Result<void> send(const AdminRequest& request, const Lines& numbers,
                       std::unordered_set<std::string>& refused);
     void tell_refused(std::size_t line, std::string_view text, std::string_view reason);
     std::size_t line_of(const Lines& numbers, std::string_view e164) const;
@@ -361,7 +362,7 @@ Result<void> AdminCommands::Import::add(const Lines& numbers) {
     Progress progress(console_, "importing");
     for (std::size_t begin = 0; begin < all; begin += portion) {
         progress.show(begin, all);
-        const auto added = add_portion(numbers, begin, std::min(begin + portion, all));
+        auto added = add_portion(numbers, begin, std::min(begin + portion, all));
         if (!added) return added;
     }
     return {};
@@ -385,7 +386,7 @@ Result<void> AdminCommands::Import::add_portion(const Lines& numbers, std::size_
                             .content_type = "text/plain"};
     };
     write_body();
-    const auto sent = send(request(), numbers, refused);
+    auto sent = send(request(), numbers, refused);
     if (sent || refused.empty() || !options_.skip_invalid) return sent;
     write_body();
     if (body.empty()) return {};
@@ -397,7 +398,7 @@ Result<void> AdminCommands::Import::remove_all_but(const Lines& numbers) {
     for (const auto& number : numbers.numbers) stay.insert(number.number);
     std::vector<std::string> leave;
     dom::parser parser;
-    const auto read = commands_.for_each_page(options_.pool, [&](std::string_view body) {
+    auto read = commands_.for_each_page(options_.pool, [&](std::string_view body) {
         const auto page = parser.parse(body);
         for (const dom::element element : elements_of(page.value_unsafe(), "numbers")) {
             const std::string text = text_of(element, "number");
@@ -420,17 +421,17 @@ Result<void> AdminCommands::Import::remove_all_but(const Lines& numbers) {
         }
         body += "]}";
         std::unordered_set<std::string> refused;
-        const auto sent = send({.method = "PATCH",
-                                .target = pool_target(options_.pool) + "/numbers",
-                                .body = std::move(body),
-                                .content_type = "application/json"},
-                               numbers, refused);
+        auto sent = send({.method = "PATCH",
+                          .target = pool_target(options_.pool) + "/numbers",
+                          .body = std::move(body),
+                          .content_type = "application/json"},
+                         numbers, refused);
         if (!sent) return sent;
     }
     return {};
 }
 
-Result<void> AdminCommands::Import::send(AdminRequest request, const Lines& numbers,
+Result<void> AdminCommands::Import::send(const AdminRequest& request, const Lines& numbers,
                                          std::unordered_set<std::string>& refused) {
     const auto answer = commands_.ask_(request);
     if (!answer) return answer.error();

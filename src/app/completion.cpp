@@ -197,14 +197,15 @@ std::string fish_completion(const CLI::App& app) {
         const std::string here =
             "complete -c ringmaster -n " + fish_quoted("__ringmaster_at \"" + command.name + "\"");
         for (const TreeCommand& below : command.commands) {
-            out += here + " -a " + below.word + " -d " + fish_quoted(below.description) + "\n";
+            out.append(here).append(" -a ").append(below.word).append(" -d ");
+            out.append(fish_quoted(below.description)).append("\n");
         }
         for (const TreeOption& positional : command.positionals) {
             for (const std::string& choice : positional.choices) {
-                out += here + " -a " + choice + "\n";
+                out.append(here).append(" -a ").append(choice).append("\n");
             }
         }
-        if (takes_path(command)) out += here + " -F\n";
+        if (takes_path(command)) out.append(here).append(" -F\n");
         for (const TreeOption& option : command.options) {
             for (const std::string& name : option.names) {
                 out += here + " -l " + name.substr(2) + (option.value.empty() ? "" : " -r") +

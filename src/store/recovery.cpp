@@ -82,7 +82,12 @@ Result<void> Recovery::load_snapshot() {
         auto header = decode_snapshot(*bytes, result_.slots);
         std::string what;
         if (!header) {
-            what = header.error().message;
+            // One checksum covers all entries: which of them is damaged can't be told.
+            const bool good_header = SnapshotHeader::decode(*bytes).ok();
+            what = "is damaged at offset " +
+                   (good_header ? std::to_string(SnapshotHeader::kBytes) + " or behind it"
+                                : std::string("0")) +
+                   ": it " + header.error().message;
         } else if (header->position != *it) {
             what = "is the file of another position";
         } else if (!may_begin_record(*it)) {

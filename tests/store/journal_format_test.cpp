@@ -162,6 +162,7 @@ TEST(JournalFormat, TimesThatCanNotBeReckonedWithAreNotDecoded) {
         EXPECT_FALSE(TimesRecord::decode(read_record(bytes, 64, kSalt).payload));
         HoldRecord hold;
         hold.times = touch.times;
+        hold.allocated_at = hold.since = time;
         encode_hold({bytes.data(), 64, kSalt}, hold);
         EXPECT_FALSE(HoldRecord::decode(read_record(bytes, 64, kSalt).payload));
     }

@@ -640,7 +640,12 @@ class DamagedSnapshot : public RecoveryTest {
                 .write(reinterpret_cast<const char*>(broken.data()),
                        static_cast<std::streamsize>(broken.size()));
             check(run());
-            ASSERT_TRUE(log_->has(snapshot_path(shard(), newest_.first).string())) << i;
+            const bool in_header = i % bytes_.size() < SnapshotHeader::kBytes;
+            ASSERT_TRUE(log_->has(snapshot_path(shard(), newest_.first).string() +
+                                  " is damaged at offset " +
+                                  (in_header ? "0:" : "80 or behind it:")))
+                << i << "\n"
+                << log_->all();
             ASSERT_FALSE(HasFatalFailure()) << i;
         }
     }

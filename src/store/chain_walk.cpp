@@ -22,7 +22,7 @@ ChainWalk::ChainWalk(const std::filesystem::path& shard, ringpool::PhoneNumber n
 
 Result<bool> ChainWalk::go_on(std::size_t records) {
     for (std::size_t i = 0; i < records; ++i) {
-        const auto more = step();
+        auto more = step();
         if (!more || !*more) return more;
     }
     return true;
@@ -74,7 +74,7 @@ bool ChainWalk::take(const HoldRecord& record) {
 
 void ChainWalk::begin(const HoldRecord& record) {
     const HoldTimes& times = end_ ? end_->times : record.times;
-    Current& current = current_.emplace();
+    Current& current = current_.emplace(Current());
     current.hold.pool_id = record.pool_id;
     current.hold.allocated_at = record.allocated_at;
     current.hold.last_touch = times.last_touch;

@@ -58,7 +58,7 @@ bool AdminAccess::check(const http::Request& request, http::Response& response) 
 }
 
 http::Handler AdminAccess::guard(http::Handler handler) const {
-    return [this, handler = std::move(handler)](const http::Request& request,
+    return [this, handler = std::move(handler)](http::Request& request,
                                                 const http::PathParameters& parameters,
                                                 http::Response& response) {
         response.add_header("Cache-Control", "no-store");

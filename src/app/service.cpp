@@ -240,11 +240,11 @@ std::size_t Service::count_numbers() const {
 
 http::RequestHandler Service::make_handler() {
     if (!config_.access_log) {
-        return [this](const http::Request& request, http::Response& response) {
+        return [this](http::Request& request, http::Response& response) {
             router_.handle(request, response);
         };
     }
-    return [this](const http::Request& request, http::Response& response) {
+    return [this](http::Request& request, http::Response& response) {
         const SteadyTime begin = clock_.steady_now();
         router_.handle(request, response);
         log_access(request, response, begin);

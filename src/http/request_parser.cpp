@@ -77,7 +77,7 @@ struct RequestParser::State {
         failed,
     };
 
-    explicit State(const RequestLimits& l) noexcept : limits(l) {}
+    State(const RequestLimits& l, const StreamsBody* s) noexcept : limits(l), streams_body(s) {}
 
     std::size_t take_line(std::string_view bytes);
     std::size_t take_data(std::string_view bytes);
@@ -115,9 +115,12 @@ struct RequestParser::State {
 
     llhttp_t machine{};
     const RequestLimits limits;
+    const StreamsBody* const streams_body;
     ParseError error;
     Request* request = nullptr;       ///< during feed()
     std::uint64_t left = 0;           ///< bytes of the content, or of this chunk, still to come
+    std::uint64_t body_bytes = 0;     ///< content so far
+    std::uint64_t body_limit = 0;     ///< for this request
     std::uint64_t dropped_bytes = 0;  ///< lines of the chunked coding
     std::size_t line_begin = 0;       ///< in the head
     std::size_t field_count = 0;      ///< of the header section, once it is complete
@@ -141,6 +144,7 @@ constexpr llhttp_settings_t RequestParser::State::make_settings() noexcept {
     };
     s.on_body = [](llhttp_t* m, const char* at, std::size_t size) {
         of(m).request->body_.append(at, size);
+        of(m).body_bytes += size;
         return 0;
     };
     s.on_headers_complete = [](llhttp_t* m) { return of(m).on_head_complete(); };
@@ -159,7 +163,7 @@ int RequestParser::State::fail(int status, std::string message) {
 }
 
 int RequestParser::State::fail_at(std::size_t head_offset, int status, std::string message) {
-    const std::uint64_t position = head_offset + request->body_.size() + dropped_bytes;
+    const std::uint64_t position = head_offset + body_bytes + dropped_bytes;
     return fail(status, std::move(message) + " at byte " + std::to_string(position));
 }
 
@@ -169,6 +173,7 @@ void RequestParser::State::begin() {
     // protocol.
     llhttp_init(&machine, HTTP_REQUEST, &kSettings);
     machine.data = this;
+    body_bytes = 0;
     dropped_bytes = 0;
     line_begin = 0;
     host_seen = false;
@@ -399,24 +404,27 @@ int RequestParser::State::on_head_complete() {
     if (left > std::numeric_limits<std::int64_t>::max()) {
         return fail(400, "Content-Length exceeds 2^63-1");
     }
-    if (left > limits.body_bytes) {
-        return fail(413, "Content-Length exceeds " + std::to_string(limits.body_bytes) + " bytes");
-    }
     const bool chunked = (machine.flags & F_CHUNKED) != 0;
-    if (!chunked && left == 0) {
+    const bool has_content = chunked || left > 0;
+    request->streams_body_ = has_content && streams_body != nullptr && (*streams_body)(*request);
+    body_limit = request->streams_body_ ? limits.streamed_body_bytes : limits.body_bytes;
+    if (left > body_limit) {
+        return fail(413, "Content-Length exceeds " + std::to_string(body_limit) + " bytes");
+    }
+    if (!has_content) {
         request->expects_continue_ = false;
         return 0;
     }
     phase = chunked ? Phase::chunk_size : Phase::content;
     request->body_.reserve(std::min<std::size_t>(left, kFirstBodyBytes) + Request::kBodyPadding);
-    if (request->expects_continue_) outcome = Status::head_complete;
+    if (request->expects_continue_ || request->streams_body_) outcome = Status::head_complete;
     return 0;
 }
 
 int RequestParser::State::on_chunk_size() {
     left = machine.content_length;
-    if (left > limits.body_bytes - request->body_.size()) {
-        return fail(413, "the body exceeds " + std::to_string(limits.body_bytes) + " bytes");
+    if (left > body_limit - body_bytes) {
+        return fail(413, "the body exceeds " + std::to_string(body_limit) + " bytes");
     }
     phase = left > 0 ? Phase::chunk_data : Phase::trailers;
     return 0;
@@ -490,8 +498,8 @@ void RequestParser::State::read_transfer_encoding(std::string_view value) {
     });
 }
 
-RequestParser::RequestParser(const RequestLimits& limits)
-    : state_(std::make_unique<State>(limits)) {}
+RequestParser::RequestParser(const RequestLimits& limits, const StreamsBody* streams_body)
+    : state_(std::make_unique<State>(limits, streams_body)) {}
 
 RequestParser::~RequestParser() = default;
 
@@ -507,6 +515,11 @@ RequestParser::Progress RequestParser::feed(std::string_view bytes, Request& req
         taken += data ? s.take_data(rest) : s.take_line(rest);
     }
     return {s.outcome, taken};
+}
+
+void RequestParser::take_content(Request& request, std::string& into) noexcept {
+    into.clear();
+    into.swap(request.body_);
 }
 
 bool RequestParser::in_request() const noexcept {

@@ -95,10 +95,18 @@ void Response::add_header(std::string_view name, std::string_view value) {
     extra_headers_.append(name).append(": ").append(value).append("\r\n");
 }
 
+void Response::write(std::string_view part) {
+    if (writer_ == nullptr) throw std::logic_error("an answer with nobody to send it to");
+    streaming_ = true;
+    writer_->write(*this, part);
+}
+
 void Response::clear(std::size_t keep_bytes) noexcept {
     status = 200;
     content_type = "application/json";
     close = false;
+    writer_ = nullptr;
+    streaming_ = false;
     clear_within(extra_headers_, keep_bytes);
     clear_within(body, keep_bytes);
 }
@@ -135,13 +143,12 @@ std::string_view DateCache::at(WallTime now) {
 
 void append_response(std::string& out, const Response& response, const ResponseFraming& framing) {
     assert(response.status >= 100 && response.status <= 999);
-    const bool has_content =
-        response.status >= 200 && response.status != 204 && response.status != 304;
+    const bool has_content = may_have_content(response.status);
     const bool keep = framing.keep_alive && !response.close;
 
     // One growth instead of several. The names, the status line and the length need less.
     constexpr std::size_t kFixedBytes = 192;
-    const std::string_view content = response.body;
+    const std::string_view content = framing.streamed ? std::string_view() : response.body;
     out.reserve(out.size() + kFixedBytes + framing.date.size() + response.content_type.size() +
                 response.extra_headers().size() + (framing.head_request ? 0 : content.size()));
 
@@ -153,8 +160,12 @@ void append_response(std::string& out, const Response& response, const ResponseF
         if (!response.content_type.empty()) {
             out.append("\r\nContent-Type: ").append(response.content_type);
         }
-        const auto end = std::to_chars(digits, digits + sizeof digits, content.size()).ptr;
-        out.append("\r\nContent-Length: ").append(digits, end);
+        if (!framing.streamed) {
+            const auto end = std::to_chars(digits, digits + sizeof digits, content.size()).ptr;
+            out.append("\r\nContent-Length: ").append(digits, end);
+        } else if (framing.minor_version > 0) {
+            out.append("\r\nTransfer-Encoding: chunked");
+        }
     }
     if (!keep) {
         out.append("\r\nConnection: close");

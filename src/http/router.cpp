@@ -37,7 +37,7 @@ void answer_with_allow(Response& response, const MethodSet& methods) {
 
 }  // namespace
 
-void Router::add(Method method, std::string_view pattern, Handler handler) {
+void Router::add(Method method, std::string_view pattern, Handler handler, Body body) {
     const auto refuse = [&](const char* why) {
         throw std::invalid_argument("route " + std::string(pattern) + ": " + why);
     };
@@ -67,18 +67,19 @@ void Router::add(Method method, std::string_view pattern, Handler handler) {
         }
         node = &*next;
     }
-    if (!node->handlers) node->handlers = std::make_unique<Handlers>();
-    Handler& place = (*node->handlers)[index(method)];
-    if (place) refuse("added before");
-    place = std::move(handler);
-    for (std::size_t i = 0; i < kMethods; ++i) known_[i] |= methods_of(*node->handlers)[i];
+    if (!node->routes) node->routes = std::make_unique<Routes>();
+    Route& place = (*node->routes)[index(method)];
+    if (place.handler) refuse("added before");
+    place = {std::move(handler), body};
+    has_streamed_ = has_streamed_ || body == Body::streamed;
+    for (std::size_t i = 0; i < kMethods; ++i) known_[i] |= methods_of(*node->routes)[i];
 }
 
-/// The handlers of the pattern that `rest`, the path from `node` on, fits. Its percent-encoding is
+/// The routes of the pattern that `rest`, the path from `node` on, fits. Its percent-encoding is
 /// known to be sound.
-const Router::Handlers* Router::find(const Node& node, std::string_view rest,
-                                     PathParameters& parameters) {
-    if (rest.empty()) return node.handlers.get();
+const Router::Routes* Router::find(const Node& node, std::string_view rest,
+                                   PathParameters& parameters) {
+    if (rest.empty()) return node.routes.get();
     std::string_view segment = take_segment(rest);
     std::string decoded;
     if (segment.find('%') != segment.npos) {
@@ -89,24 +90,41 @@ const Router::Handlers* Router::find(const Node& node, std::string_view rest,
     }
     for (const Node& next : node.literals) {
         if (next.literal != segment) continue;
-        if (const Handlers* found = find(next, rest, parameters)) return found;
+        if (const Routes* found = find(next, rest, parameters)) return found;
     }
     if (!node.placeholder || segment.empty()) return nullptr;
     parameters.emplace_back(segment);
-    if (const Handlers* found = find(*node.placeholder, rest, parameters)) return found;
+    if (const Routes* found = find(*node.placeholder, rest, parameters)) return found;
     parameters.pop_back();
     return nullptr;
 }
 
-Router::MethodSet Router::methods_of(const Handlers& handlers) noexcept {
+const Router::Route* Router::route_for(const Routes& routes, Method method) noexcept {
+    if (method == Method::other) return nullptr;
+    const Route* route = &routes[index(method)];
+    if (!route->handler && method == Method::head) route = &routes[index(Method::get)];
+    return route->handler ? route : nullptr;
+}
+
+Router::MethodSet Router::methods_of(const Routes& routes) noexcept {
     MethodSet methods{};
-    for (std::size_t i = 0; i < kMethods; ++i) methods[i] = handlers[i] != nullptr;
+    for (std::size_t i = 0; i < kMethods; ++i) methods[i] = routes[i].handler != nullptr;
     methods[index(Method::head)] |= methods[index(Method::get)];
     methods[index(Method::options)] = true;
     return methods;
 }
 
-void Router::handle(const Request& request, Response& response) const {
+bool Router::streams_body(const Request& request) const {
+    if (!has_streamed_ || !request.path().starts_with('/')) return false;
+    std::string decoded;
+    if (!percent_decode(request.path(), false, decoded)) return false;
+    PathParameters parameters;
+    const Routes* const routes = find(root_, request.path(), parameters);
+    const Route* const route = routes != nullptr ? route_for(*routes, request.method()) : nullptr;
+    return route != nullptr && route->body == Body::streamed;
+}
+
+void Router::handle(Request& request, Response& response) const {
     const Method method = request.method();
     const std::string_view path = request.path();
     if (method == Method::options && path == "*") {
@@ -125,19 +143,18 @@ void Router::handle(const Request& request, Response& response) const {
         }
     }
     PathParameters parameters;
-    const Handlers* const handlers =
-        path.starts_with('/') ? find(root_, path, parameters) : nullptr;
-    if (!handlers) return set_error(response, 404, "NotFound", "no resource has this path");
+    const Routes* const routes = path.starts_with('/') ? find(root_, path, parameters) : nullptr;
+    if (!routes) return set_error(response, 404, "NotFound", "no resource has this path");
 
-    const Handler* handler = &(*handlers)[index(method)];
-    if (!*handler && method == Method::head) handler = &(*handlers)[index(Method::get)];
-    if (*handler) return (*handler)(request, parameters, response);
+    if (const Route* const route = route_for(*routes, method)) {
+        return route->handler(request, parameters, response);
+    }
 
     response.status = 204;
     if (method != Method::options) {
         set_error(response, 405, "MethodNotAllowed", "this resource does not have this method");
     }
-    answer_with_allow(response, methods_of(*handlers));
+    answer_with_allow(response, methods_of(*routes));
 }
 
 void set_error(Response& response, int status, std::string_view error_class,

@@ -52,7 +52,7 @@ class CompatApiTest : public ::testing::Test {
         return limits;
     }
 
-    http::Response send(const http::Request& request) {
+    http::Response send(http::Request request) {
         http::Response response;
         router_.handle(request, response);
         return response;

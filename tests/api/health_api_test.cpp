@@ -14,8 +14,9 @@ class HealthApiTest : public ::testing::Test {
     HealthApiTest() { api_.register_routes(router_); }
 
     http::Response get(std::string_view path) {
+        http::Request request = make_request("GET", path);
         http::Response response;
-        router_.handle(make_request("GET", path), response);
+        router_.handle(request, response);
         return response;
     }
 

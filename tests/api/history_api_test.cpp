@@ -54,8 +54,9 @@ class HistoryApiTest : public ::testing::Test {
     }
 
     http::Response send(std::string_view method, std::string_view target) {
+        http::Request request = make_request(method, target, kAuthorization);
         http::Response response;
-        router_.handle(make_request(method, target, kAuthorization), response);
+        router_.handle(request, response);
         EXPECT_TRUE(response.extra_headers().starts_with("Cache-Control: no-store\r\n"));
         return response;
     }

@@ -25,7 +25,7 @@ class NumbersApiTest : public ::testing::Test {
   protected:
     NumbersApiTest() { api_.register_routes(router_); }
 
-    http::Response send(const http::Request& request) {
+    http::Response send(http::Request request) {
         http::Response response;
         router_.handle(request, response);
         return response;

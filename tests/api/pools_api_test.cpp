@@ -56,12 +56,10 @@ class PoolsApiTest : public ::testing::Test {
     }
     http::Response send(std::string_view method, std::string_view target,
                         std::string_view headers = "", std::string_view body = "") {
+        http::Request request =
+            make_request(method, target, std::string(kAuthorization).append(headers), body);
         http::Response response;
-        run([&] {
-            router_.handle(
-                make_request(method, target, std::string(kAuthorization).append(headers), body),
-                response);
-        });
+        run([&] { router_.handle(request, response); });
         EXPECT_TRUE(response.extra_headers().starts_with("Cache-Control: no-store\r\n"));
         return response;
     }
@@ -540,11 +538,11 @@ TEST_F(PoolsApiTest, ReadsNumbersAwayFromTheReactor) {
         bool others_ran = false;
         bool ran_before_the_call = false;
         pools_.on_call = [&] { ran_before_the_call = others_ran; };
+        http::Request request = make_request(method, "/pools/autos/numbers", kAuthorization, body);
         http::Response response;
         run([&] {
             reactor_.scheduler().spawn("other", [&] { others_ran = true; });
-            router_.handle(make_request(method, "/pools/autos/numbers", kAuthorization, body),
-                           response);
+            router_.handle(request, response);
         });
         EXPECT_EQ(response.status, 200);
         EXPECT_TRUE(ran_before_the_call) << method;

@@ -59,7 +59,7 @@ class SteadyState : public ::testing::Test {
     }
 
     /// Of the third of three equal requests.
-    std::size_t allocations_of(const http::Request& request) {
+    std::size_t allocations_of(http::Request request) {
         constexpr std::size_t kKeepBytes = 64 * 1024;
         std::size_t count = 0;
         for (int i = 0; i < 3; ++i) {

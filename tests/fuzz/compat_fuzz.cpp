@@ -45,7 +45,7 @@ class Service {
     }
 
   private:
-    http::Response send(const http::Request& request) {
+    http::Response send(http::Request request) {
         store_ = {};
         http::Response response;
         router_.handle(request, response);

@@ -9,7 +9,8 @@ namespace ringmaster {
 enum class LogLevel { debug, info, warning, error };
 
 /// Where modules tell what an operator should know: one line per start, stop and problem. `app`
-/// puts the real sink behind it; tests collect the lines. Must not block and must not throw.
+/// puts the real sink behind it; tests collect the lines. Must not block and must not throw; any
+/// thread may write.
 class Log {
   public:
     virtual ~Log() = default;

@@ -1,7 +1,11 @@
 #pragma once
 
+#include "ringmaster/http/content_stream.hpp"
+
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -47,8 +51,26 @@ class Request {
         for (const Field& field : fields_) visit(view(field.name), view(field.value));
     }
 
-    /// The content, with any chunked coding undone.
+    /// The content, with any chunked coding undone. Of a request that is streamed: nothing.
     std::string_view body() const noexcept;
+
+    /// Whether the handler was begun before the content was there, and takes it with read_body().
+    bool streams_body() const noexcept { return streams_body_; }
+    /// Suspends. The next part of the content of a request that is streamed, at least one byte;
+    /// nothing at its end. Valid until the next call. Throws ContentTooLarge past limit_body(), and
+    /// runtime::Cancelled where the client has left or breaks the rules.
+    std::string_view read_body();
+    /// From now on read_body() throws where there are more than `bytes` in all.
+    void limit_body(std::uint64_t bytes) noexcept { body_limit_ = bytes; }
+    /// What read_body() reads from; must outlive the request. The server's, or a test's.
+    void attach(ContentReader& reader) noexcept { reader_ = &reader; }
+
+    /// What names the request in logs, ours and others'; empty until somebody has given it a name.
+    std::string_view id() const noexcept { return id_; }
+    void set_id(std::string_view id) { id_ = id; }
+    /// How long it waited in front of this server, where a proxy has told.
+    std::optional<std::chrono::microseconds> queue_time() const noexcept { return queue_time_; }
+    void set_queue_time(std::chrono::microseconds time) noexcept { queue_time_ = time; }
 
     /// Forgets everything but the memory; of that, at most `keep_bytes` in all are kept.
     void clear(std::size_t keep_bytes) noexcept;
@@ -69,11 +91,17 @@ class Request {
     std::string head_;  ///< request line and fields: what the ranges lie in
     std::string body_;  ///< capacity is at least size + kBodyPadding, unless it is empty
     std::vector<Field> fields_;
+    std::string id_;
+    std::optional<std::chrono::microseconds> queue_time_;
+    ContentReader* reader_ = nullptr;
+    std::uint64_t body_limit_ = std::numeric_limits<std::uint64_t>::max();
+    std::uint64_t body_read_ = 0;  ///< bytes that read_body() has given
     Range target_, path_, query_, host_;
     Method method_ = Method::other;
     std::uint8_t minor_version_ = 1;
     bool keep_alive_ = false;
     bool expects_continue_ = false;
+    bool streams_body_ = false;
 };
 
 }  // namespace ringmaster::http

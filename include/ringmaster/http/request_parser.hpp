@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -18,6 +19,8 @@ struct RequestLimits {
     std::size_t head_bytes = 32 * 1024;
     std::size_t header_count = 100;            ///< 431, trailers included
     std::size_t body_bytes = 4 * 1024 * 1024;  ///< 413, after undoing chunked
+    /// 413, likewise: of a request whose handler takes the content as it comes.
+    std::uint64_t streamed_body_bytes = 1024 * 1024 * 1024;
 };
 
 /// Why bytes were refused. The connection's framing can't be trusted any more: after the answer it
@@ -42,15 +45,21 @@ struct ParseError {
 /// nothing per request beyond what `request` grows by.
 class RequestParser {
   public:
-    explicit RequestParser(const RequestLimits& limits);
+    /// Whether the content of a request, of which the head is complete, is to be streamed.
+    using StreamsBody = std::function<bool(const Request&)>;
+
+    /// `streams_body` must outlive the parser; null: no content is.
+    explicit RequestParser(const RequestLimits& limits, const StreamsBody* streams_body = nullptr);
     ~RequestParser();
     RequestParser(RequestParser&&) = delete;
 
     enum class Status : std::uint8_t {
-        need_more,      ///< all bytes were taken, the request is not complete
-        head_complete,  ///< told once, only where the client expects 100 Continue: feed on
-        complete,       ///< `request` is whole; bytes after it were not taken
-        failed,         ///< see error(); feed no more
+        need_more,  ///< all bytes were taken, the request is not complete
+        /// Told once, only where the client expects 100 Continue, or content that is streamed
+        /// follows: feed on.
+        head_complete,
+        complete,  ///< `request` is whole; bytes after it were not taken
+        failed,    ///< see error(); feed no more
     };
     struct Progress {
         Status status;
@@ -61,6 +70,9 @@ class RequestParser {
     /// first byte of a request to its last. A few empty lines before a request line are skipped
     /// (RFC 9112, 2.2). At `head_complete`, bytes of the body may be left unread.
     Progress feed(std::string_view bytes, Request& request);
+
+    /// Moves what has come of a streamed request's content since the last call to `into`.
+    static void take_content(Request& request, std::string& into) noexcept;
 
     /// Whether a request has begun (its first byte was seen) and is not complete.
     bool in_request() const noexcept;

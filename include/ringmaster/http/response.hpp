@@ -1,6 +1,7 @@
 #pragma once
 
 #include "ringmaster/base/clock.hpp"
+#include "ringmaster/http/content_stream.hpp"
 
 #include <cstdint>
 #include <string>
@@ -11,7 +12,8 @@ namespace ringmaster::http {
 /// The reason phrase of a status (RFC 9110, 15), "Unknown" where there is none.
 std::string_view reason_phrase(int status) noexcept;
 
-/// One answer. Filled by a handler, written by the server, reused for the next.
+/// One answer. Filled by a handler, written by the server, reused for the next. Content is either
+/// left in `body`, or sent as it is made, with write().
 class Response {
   public:
     int status = 200;
@@ -27,11 +29,26 @@ class Response {
     void add_header(std::string_view name, std::string_view value);
     std::string_view extra_headers() const noexcept { return extra_headers_; }
 
+    /// Suspends while the client takes less than it is sent. Sends `part` as the next part of the
+    /// content, with the chunked coding (RFC 9112, 7.1), to HTTP/1.0 up to the end of the
+    /// connection; the content ends when the handler returns. The first call, which may have no
+    /// bytes, sends the head: what is changed in this answer afterwards has no effect. Throws
+    /// runtime::Cancelled where the client has left, and std::logic_error where there is nobody to
+    /// send to. What a handler throws after the first call cuts the connection off, so that the
+    /// client doesn't take what it has for the whole.
+    void write(std::string_view part);
+    /// Whether write() was called.
+    bool streaming() const noexcept { return streaming_; }
+    /// What write() writes to; must outlive the answer. The server's, or a test's.
+    void attach(ContentWriter& writer) noexcept { writer_ = &writer; }
+
     /// Forgets everything but the memory; memory past `keep_bytes` is given back.
     void clear(std::size_t keep_bytes) noexcept;
 
   private:
     std::string extra_headers_;  ///< "Name: value\r\n" ...
+    ContentWriter* writer_ = nullptr;
+    bool streaming_ = false;
 };
 
 /// The Date field's value (RFC 9110, 5.6.7), formatted once a second.
@@ -49,13 +66,19 @@ class DateCache {
 /// How an answer is to be framed.
 struct ResponseFraming {
     bool head_request = false;  ///< answer to HEAD: the header section as for GET, no content
+    bool streamed = false;  ///< content of unknown length follows in parts; body is not looked at
     bool keep_alive = true;
     int minor_version = 1;       ///< of the request: HTTP/1.0 is told where a connection stays open
     std::string_view date = {};  ///< as DateCache gives it
 };
 
+/// Whether an answer of that status may have content (RFC 9110, 6.4.1).
+constexpr bool may_have_content(int status) noexcept {
+    return status >= 200 && status != 204 && status != 304;
+}
+
 /// Appends the answer's bytes (RFC 9112, 6) to `out`. Content-Length is always sent, except with
-/// 1xx, 204 and 304.
+/// 1xx, 204 and 304, and where the content is streamed: then it is the head alone.
 void append_response(std::string& out, const Response& response, const ResponseFraming& framing);
 
 }  // namespace ringmaster::http

@@ -2,9 +2,8 @@
 
 #include "ringmaster/base/log.hpp"
 #include "ringmaster/base/result.hpp"
-#include "ringmaster/http/request.hpp"
+#include "ringmaster/http/handler.hpp"
 #include "ringmaster/http/request_parser.hpp"
-#include "ringmaster/http/response.hpp"
 #include "ringmaster/net/endpoint.hpp"
 #include "ringmaster/runtime/reactor.hpp"
 
@@ -40,10 +39,6 @@ struct ServerStats {
     std::uint64_t requests = 0;
     std::uint64_t shed = 0;  ///< answered 503 because every fiber was in use
 };
-
-/// Answers one request. Runs in a fiber of its own and may suspend. What it throws is reported, and
-/// the client gets 500 `InternalServiceError` with the handle.
-using RequestHandler = std::function<void(const Request&, Response&)>;
 
 /// An HTTP/1.1 server (RFC 9110, RFC 9112) on one reactor. Requests of one connection run side by
 /// side, each in its own fiber, and are answered in the order in which they came; answers that are

@@ -7,6 +7,7 @@
 #include "ringmaster/runtime/callback.hpp"
 #include "ringmaster/runtime/fiber.hpp"
 #include "ringmaster/runtime/stack_slab.hpp"
+#include "ringmaster/runtime/task_times.hpp"
 #include "ringmaster/runtime/timer_wheel.hpp"
 
 #include <cstddef>
@@ -105,6 +106,9 @@ class Scheduler {
     Deadline deadline() const noexcept {
         return current_ != nullptr ? current_->deadline_ : Deadline::never();
     }
+
+    /// Of the current task, up to now. Zeros, outside of fibers.
+    TaskTimes task_times() const noexcept;
 
     /// The time of this turn.
     SteadyTime now() const noexcept { return now_; }

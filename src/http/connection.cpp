@@ -9,12 +9,6 @@
 namespace ringmaster::http {
 namespace {
 
-/// What one read may bring; a request of usual size is whole in it.
-constexpr std::size_t kReadBufferBytes = 64 * 1024;
-/// Buffers that were larger than this are given back instead of being kept for the next request.
-constexpr std::size_t kKeepBytes = 64 * 1024;
-constexpr std::size_t kSpareExchanges = 256;
-constexpr std::size_t kSpareBuffers = 64;
 /// How long, and for how many bytes, a client may go on sending after its last answer.
 constexpr std::chrono::milliseconds kLingerTimeout{1000};
 constexpr std::uint32_t kLingerBytes = 256 * 1024;
@@ -30,57 +24,10 @@ std::string error_class_of(int status) {
 
 }  // namespace
 
-ServerCore::ServerCore(runtime::Reactor& r, RequestHandler h, const ServerLimits& l,
-                       ErrorReporter& e)
-    : reactor(r), handler(std::move(h)), limits(l), errors(e), read_buffer(kReadBufferBytes) {
-    spare_buffers_.reserve(kSpareBuffers);
-}
-
-ServerCore::~ServerCore() {
-    while (Exchange* exchange = exchanges_.pop_front()) delete exchange;
-}
-
-Exchange& ServerCore::take_exchange() {
-    if (Exchange* spare = spare_exchanges_.pop_front()) {
-        --spare_count_;
-        return *spare;
-    }
-    auto* fresh = new Exchange;
-    exchanges_.push_back(*fresh);
-    return *fresh;
-}
-
-void ServerCore::recycle(Exchange& exchange) noexcept {
-    if (spare_count_ == kSpareExchanges) {
-        delete &exchange;
-        return;
-    }
-    exchange.request.clear(kKeepBytes);
-    exchange.response.clear(kKeepBytes);
-    exchange.connection = nullptr;
-    exchange.answered = exchange.owes_continue = false;
-    spare_exchanges_.push_front(exchange);
-    ++spare_count_;
-}
-
-std::string ServerCore::take_buffer() noexcept {
-    if (spare_buffers_.empty()) return {};
-    std::string buffer = std::move(spare_buffers_.back());
-    spare_buffers_.pop_back();
-    return buffer;
-}
-
-void ServerCore::recycle(std::string&& buffer) noexcept {
-    std::string taken = std::exchange(buffer, {});
-    if (taken.capacity() > kKeepBytes || spare_buffers_.size() == kSpareBuffers) return;
-    taken.clear();
-    spare_buffers_.push_back(std::move(taken));
-}
-
 Connection::Connection(ServerCore& core, int family, int fd)
     : core_(core),
       socket_(core.reactor, family, fd),
-      parser_(core.limits.request),
+      parser_(core.limits.request, core.streams_body ? &core.streams_body : nullptr),
       timer_(runtime::Callback::of<&Connection::on_timer>(*this)),
       turn_end_(runtime::Callback::of<&Connection::on_turn_end>(*this)) {
     core_.connections.push_back(*this);
@@ -156,14 +103,71 @@ void Connection::on_timer() {
 
 void Connection::answered(Exchange& exchange) {
     exchange.answered = true;
+    if (&exchange == incoming_) {
+        // The rest of its content is not read, so the connection can't go on behind it.
+        incoming_ = nullptr;
+        exchange.response.close = true;
+        read_deadline_ = SteadyTime::max();
+        state_ = State::finishing;
+    }
     if (!parsing_) core_.scheduler().defer(turn_end_);
+}
+
+void Connection::want_content(Exchange& exchange) {
+    exchange.wants_content = true;
+    if (exchange.owes_continue && !parsing_) core_.scheduler().defer(turn_end_);
+}
+
+void Connection::content_taken(Exchange& exchange) {
+    // Reading goes on where it had stopped.
+    if (&exchange == incoming_ && !reading_ && !parsing_) core_.scheduler().defer(turn_end_);
+}
+
+bool Connection::has_room_for(const Exchange& exchange) noexcept {
+    return in_flight_.front() == &exchange && unsent() < core_.limits.output_high_water_bytes;
+}
+
+std::size_t Connection::append_content(Exchange& exchange, const Response& head,
+                                       std::string_view part) {
+    if (output_.empty()) output_ = core_.take_buffer();
+    const bool has_content =
+        exchange.request.method() != Method::head && may_have_content(head.status);
+    if (!exchange.head_sent) {
+        const int version = exchange.request.minor_version();
+        exchange.head_sent = true;
+        exchange.owes_continue = false;
+        exchange.chunked = has_content && version > 0;
+        exchange.closes = head.close || !exchange.request.keep_alive() || version == 0 ||
+                          state_ != State::open || core_.draining;
+        append_response(output_, head,
+                        {.head_request = !has_content,
+                         .streamed = true,
+                         .keep_alive = !exchange.closes,
+                         .minor_version = version,
+                         .date = core_.date.at(core_.scheduler().wall_now())});
+    }
+    // The head itself may have used up the room: a little more is no matter.
+    const std::size_t room =
+        std::max<std::size_t>(core_.limits.output_high_water_bytes -
+                                  std::min(unsent(), core_.limits.output_high_water_bytes),
+                              1);
+    if (has_content) {
+        part = part.substr(0, room);
+        if (exchange.chunked) {
+            append_chunk(output_, part);
+        } else {
+            output_.append(part);
+        }
+    }
+    core_.scheduler().defer(turn_end_);
+    return part.size();
 }
 
 // ---------------------------------------------------------------------------------------------
 // Requests
 
 void Connection::read() {
-    if (state_ == State::lingering) return discard_input();
+    if (state_ != State::open) return discard_input();
     const net::IoResult got = socket_.read_some(core_.read_buffer);
     switch (got.status) {
         case net::IoResult::Status::moved:
@@ -171,23 +175,34 @@ void Connection::read() {
             collect_answers();
             return flush();
         case net::IoResult::Status::would_block: return wait_readable();
-        case net::IoResult::Status::end:
-            // It may have closed only its sending side: what it asked for before is answered.
-            if (incoming_ != nullptr) core_.recycle(*std::exchange(incoming_, nullptr));
-            read_deadline_ = SteadyTime::max();
-            state_ = State::finishing;
-            return go_on();
+        case net::IoResult::Status::end: return end_of_input();
         case net::IoResult::Status::failed: return close();
     }
 }
 
+/// Nothing is read any more but whether the client is still there.
 void Connection::discard_input() {
     const net::IoResult got = socket_.read_some(core_.read_buffer);
     discarded_bytes_ += static_cast<std::uint32_t>(got.bytes);
+    if (got.status == net::IoResult::Status::end && state_ == State::finishing) {
+        return end_of_input();
+    }
     const bool more = got.status == net::IoResult::Status::moved ||
                       got.status == net::IoResult::Status::would_block;
-    if (!more || discarded_bytes_ > kLingerBytes) return close();
-    wait_readable();
+    if (!more) return close();
+    if (discarded_bytes_ <= kLingerBytes) return wait_readable();
+    if (state_ == State::lingering) close();
+}
+
+/// The client sends no more. It may have closed only its sending side, or have left: TCP doesn't
+/// tell, so what it asked for before has some time to be answered.
+void Connection::end_of_input() {
+    if (incoming_ != nullptr) abandon_incoming();
+    state_ = State::finishing;
+    input_ended_ = true;
+    set_read_deadline(now() + core_.limits.half_close_timeout);
+    collect_answers();
+    flush();
 }
 
 void Connection::parse(std::string_view bytes) {
@@ -205,10 +220,19 @@ void Connection::parse(std::string_view bytes) {
         bytes.remove_prefix(consumed);
         switch (status) {
             case RequestParser::Status::need_more: break;
-            case RequestParser::Status::head_complete: incoming_->owes_continue = true; break;
+            case RequestParser::Status::head_complete:
+                incoming_->owes_continue = incoming_->request.expects_continue();
+                if (incoming_->request.streams_body()) dispatch(*incoming_);
+                break;
             case RequestParser::Status::complete:
                 ++requests;
-                dispatch(*std::exchange(incoming_, nullptr));
+                if (incoming_->dispatched) {
+                    content_arrived(true);
+                } else {
+                    Exchange& whole = *std::exchange(incoming_, nullptr);
+                    whole.owes_continue = false;
+                    dispatch(whole);
+                }
                 break;
             case RequestParser::Status::failed:
                 refuse(parser_.error().status, parser_.error().message);
@@ -221,7 +245,9 @@ void Connection::parse(std::string_view bytes) {
     if (incoming_ != nullptr && !parser_.in_request()) {
         core_.recycle(*std::exchange(incoming_, nullptr));
     }
-    if (incoming_ != nullptr && !body_timed_ && parser_.in_body()) {
+    if (incoming_ != nullptr && incoming_->dispatched) {
+        content_arrived(false);
+    } else if (incoming_ != nullptr && !body_timed_ && parser_.in_body()) {
         body_timed_ = true;
         read_deadline_ = now() + core_.limits.body_timeout;
     }
@@ -240,13 +266,16 @@ void Connection::parse_leftover() {
     collect_answers();
 }
 
+/// Of a request that is streamed, content is still to come.
 void Connection::dispatch(Exchange& exchange) {
-    exchange.owes_continue = false;
+    exchange.dispatched = true;
     in_flight_.push_back(exchange);
     ++in_flight_count_;
     ++core_.stats.requests;
-    read_deadline_ = SteadyTime::max();
-    if (!exchange.request.keep_alive() || core_.draining) state_ = State::finishing;
+    if (&exchange != incoming_) {
+        read_deadline_ = SteadyTime::max();
+        if (!exchange.request.keep_alive() || core_.draining) state_ = State::finishing;
+    }
 
     const auto deadline = Deadline::at(now() + core_.limits.request_timeout);
     const bool started = core_.scheduler().run(
@@ -256,20 +285,53 @@ void Connection::dispatch(Exchange& exchange) {
     set_error(exchange.response, 503, "ServiceUnavailable",
               "too many requests are in flight; try again later");
     exchange.response.add_header("Retry-After", "1");
-    exchange.answered = true;
+    answered(exchange);
+}
+
+/// Some content of the request that is streamed has come, or all.
+void Connection::content_arrived(bool complete) {
+    Exchange& exchange = *incoming_;
+    if (complete) {
+        incoming_ = nullptr;
+        exchange.content_complete = true;
+        exchange.owes_continue = false;
+        read_deadline_ = SteadyTime::max();
+        if (!exchange.request.keep_alive() || core_.draining) state_ = State::finishing;
+    } else {
+        read_deadline_ = now() + core_.limits.body_timeout;
+        body_timed_ = true;
+    }
+    exchange.wants_content = false;
+    exchange.wake_reader();
+}
+
+/// The handler is slower than the client: no more is read until it has taken what there is.
+bool Connection::content_is_ahead() const noexcept {
+    return incoming_ != nullptr && incoming_->dispatched &&
+           RequestParser::content_bytes(incoming_->request) >= core_.limits.input_high_water_bytes;
 }
 
 // The connection may have gone when the handler returns, the core may not.
 void Connection::serve(ServerCore& core, Exchange& exchange) {
+    const auto fail = [&](int status, std::string_view error_class, std::string_view message) {
+        exchange.cut_off = exchange.head_sent;
+        exchange.response.clear(0);
+        set_error(exchange.response, status, error_class, message);
+    };
+    exchange.begin();
     try {
         core.handler(exchange.request, exchange.response);
     } catch (const runtime::FiberUnwound&) {
         throw;
+    } catch (const runtime::Cancelled& cancelled) {
+        fail(503, "ServiceUnavailable", cancelled.reason);
     } catch (...) {
         const auto handle = core.errors.report(exchange.request.path(), std::current_exception());
-        exchange.response.clear(kKeepBytes);
-        set_error(exchange.response, 500, "InternalServiceError",
-                  "refer to error handle " + std::to_string(handle));
+        fail(500, "InternalServiceError", "refer to error handle " + std::to_string(handle));
+    }
+    if (exchange.refusal) {
+        fail(exchange.refusal->status, error_class_of(exchange.refusal->status),
+             exchange.refusal->message);
     }
     if (exchange.connection != nullptr) {
         exchange.connection->answered(exchange);
@@ -281,14 +343,16 @@ void Connection::serve(ServerCore& core, Exchange& exchange) {
 /// The request that is being read gets an error, and is the last one: where it ends is not known.
 void Connection::refuse(int status, std::string_view message) {
     Exchange& exchange = *std::exchange(incoming_, nullptr);
+    exchange.owes_continue = false;
+    read_deadline_ = SteadyTime::max();
+    state_ = State::finishing;
+    // Where its handler is at work, that comes to its end first.
+    if (exchange.dispatched) return exchange.refuse({status, std::string(message)});
     set_error(exchange.response, status, error_class_of(status), message);
     exchange.response.close = true;
     exchange.answered = true;
-    exchange.owes_continue = false;
     in_flight_.push_back(exchange);
     ++in_flight_count_;
-    read_deadline_ = SteadyTime::max();
-    state_ = State::finishing;
 }
 
 bool Connection::may_begin_request() const noexcept {
@@ -307,23 +371,57 @@ bool Connection::idle() const noexcept {
 
 void Connection::collect_answers() {
     while (Exchange* exchange = in_flight_.front()) {
-        if (!exchange->answered) return;
+        if (!exchange->answered) break;
         in_flight_.pop_front();
         --in_flight_count_;
         // Where no more requests will be read, the last answer says so.
         const bool last = state_ != State::open && in_flight_.empty() && incoming_ == nullptr;
-        const bool close = exchange->response.close || !exchange->request.keep_alive() || last;
-        append_answer(*exchange, close);
+        const bool close = exchange->response.close || exchange->refusal ||
+                           !exchange->request.keep_alive() || exchange->closes ||
+                           exchange->cut_off || last;
+        if (exchange->head_sent) {
+            end_stream(*exchange);
+            core_.recycle(*exchange);
+        } else {
+            append_answer(*exchange, close);
+        }
+        if (state_ == State::closed) return;
         if (close) {
             state_ = State::finishing;
             return abandon_requests();
         }
     }
-    if (incoming_ != nullptr && incoming_->owes_continue) {
-        incoming_->owes_continue = false;
-        if (output_.empty()) output_ = core_.take_buffer();
-        output_ += "HTTP/1.1 100 Continue\r\n\r\n";
+    append_continue();
+    wake_writer();
+}
+
+/// Before the content of a request that is streamed, when its handler asks for it.
+void Connection::append_continue() {
+    if (incoming_ == nullptr || !incoming_->owes_continue) return;
+    const bool its_turn = incoming_->dispatched
+                              ? in_flight_.front() == incoming_ && incoming_->wants_content
+                              : in_flight_.empty();
+    if (!its_turn) return;
+    incoming_->owes_continue = false;
+    if (output_.empty()) output_ = core_.take_buffer();
+    output_ += "HTTP/1.1 100 Continue\r\n\r\n";
+}
+
+/// Behind the last part of a streamed answer.
+void Connection::end_stream(const Exchange& exchange) {
+    if (!exchange.cut_off) {
+        if (exchange.chunked) append_last_chunk(output_);
+    } else if (!exchange.chunked) {
+        // Its end would look like that of the content.
+        socket_.reset_when_closed();
+        close();
     }
+}
+
+/// Not for every few bytes that have left: that would make many small parts of a large one.
+void Connection::wake_writer() noexcept {
+    if (in_flight_.empty() || unsent() > core_.limits.output_high_water_bytes / 2) return;
+    in_flight_.front()->wake_writer();
 }
 
 void Connection::append_answer(Exchange& exchange, bool close) {
@@ -336,27 +434,44 @@ void Connection::append_answer(Exchange& exchange, bool close) {
     core_.recycle(exchange);
 }
 
+/// The rest of the request that is being read will not come.
+void Connection::abandon_incoming() noexcept {
+    Exchange& exchange = *std::exchange(incoming_, nullptr);
+    if (!exchange.dispatched) return core_.recycle(exchange);
+    static_cast<ListHook<Connection>&>(exchange).unlink();
+    --in_flight_count_;
+    ++core_.stats.abandoned;
+    exchange.abandon();
+}
+
 // Fibers that still work for this connection keep their exchange and recycle it themselves.
 void Connection::abandon_requests() noexcept {
+    if (incoming_ != nullptr) abandon_incoming();
     while (Exchange* exchange = in_flight_.pop_front()) {
-        exchange->connection = nullptr;
-        if (exchange->answered) core_.recycle(*exchange);
+        if (exchange->answered) {
+            core_.recycle(*exchange);
+        } else {
+            ++core_.stats.abandoned;
+            exchange->abandon();
+        }
     }
     in_flight_count_ = 0;
-    if (incoming_ != nullptr) core_.recycle(*std::exchange(incoming_, nullptr));
     core_.recycle(std::exchange(unparsed_, {}));
 }
 
 void Connection::flush() {
-    if (writing_ || state_ == State::closed) return;
+    if (state_ == State::closed) return;
+    if (writing_) return go_on();
     while (unsent() > 0) {
         const net::IoResult put = socket_.write_some(std::string_view(output_).substr(sent_));
         if (put.status == net::IoResult::Status::moved) {
             sent_ += put.bytes;
+            if (input_ended_) read_deadline_ = now() + core_.limits.half_close_timeout;
             continue;
         }
         if (put.status != net::IoResult::Status::would_block) return close();
         output_.erase(0, std::exchange(sent_, 0));
+        wake_writer();
         writing_ = true;
         write_deadline_ = now() + core_.limits.write_timeout;
         arm_timer();
@@ -366,19 +481,32 @@ void Connection::flush() {
     sent_ = 0;
     if (output_.capacity() > 0) core_.recycle(std::exchange(output_, {}));
     write_deadline_ = SteadyTime::max();
+    wake_writer();
     go_on();
 }
 
 /// What comes next, now that everything that could be done has been done.
 void Connection::go_on() {
-    if (state_ == State::finishing && idle()) return linger();
+    if (state_ == State::finishing) {
+        if (idle()) return linger();
+        // Who waits for an answer is watched: if he leaves, nobody needs to work for it any more.
+        if (!input_ended_ && discarded_bytes_ <= kLingerBytes) wait_readable();
+        return arm_timer();
+    }
     if (state_ != State::open) return;
     if (!unparsed_.empty()) {
         if (may_begin_request()) core_.scheduler().defer_to_next_turn(turn_end_);
         return;
     }
     if (idle()) read_deadline_ = now() + core_.limits.idle_timeout;
-    if (may_begin_request()) wait_readable();
+    if (content_is_ahead()) {
+        read_deadline_ = SteadyTime::max();
+    } else if (may_begin_request()) {
+        if (incoming_ != nullptr && incoming_->dispatched && read_deadline_ == SteadyTime::max()) {
+            read_deadline_ = now() + core_.limits.body_timeout;
+        }
+        wait_readable();
+    }
     arm_timer();
 }
 

@@ -1,60 +1,16 @@
 #pragma once
 
 #include "ringmaster/base/intrusive_list.hpp"
-#include "ringmaster/http/server.hpp"
 #include "ringmaster/net/stream_socket.hpp"
 
+#include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <string_view>
-#include <vector>
+
+#include "server_core.hpp"
 
 namespace ringmaster::http {
-
-class Connection;
-struct ServerCore;
-
-/// One request and its answer, from the request's first byte to the answer's serialisation. Reused,
-/// so that a request costs no allocation. Owned by the ServerCore, used by a connection or, where
-/// that has gone, by the handler's fiber alone.
-struct Exchange : ListHook<Connection>, ListHook<ServerCore> {
-    Request request;
-    Response response;
-    Connection* connection = nullptr;  ///< null once the client has gone
-    bool answered = false;
-    bool owes_continue = false;  ///< "100 Continue" is due when it is this one's turn
-};
-
-/// What the connections of one server share.
-struct ServerCore {
-    ServerCore(runtime::Reactor& r, RequestHandler h, const ServerLimits& l, ErrorReporter& e);
-    ~ServerCore();
-
-    Exchange& take_exchange();
-    void recycle(Exchange& exchange) noexcept;
-    std::string take_buffer() noexcept;
-    void recycle(std::string&& buffer) noexcept;
-
-    runtime::Scheduler& scheduler() noexcept { return reactor.scheduler(); }
-
-    runtime::Reactor& reactor;
-    const RequestHandler handler;
-    const ServerLimits limits;
-    ErrorReporter& errors;
-    ServerStats stats;
-    DateCache date;
-    std::vector<char> read_buffer;  ///< for whichever connection is readable at the moment
-    bool draining = false;
-    IntrusiveList<Connection, ServerCore> connections;
-    std::function<void()> on_connection_gone;
-
-  private:
-    IntrusiveList<Exchange, ServerCore> exchanges_;        ///< all that exist
-    IntrusiveList<Exchange, Connection> spare_exchanges_;  ///< of those, the ones nobody uses
-    std::size_t spare_count_ = 0;
-    std::vector<std::string> spare_buffers_;
-};
 
 /// One client. Destroys itself when it is closed and the last of its waits has been answered.
 class Connection : public ListHook<ServerCore> {
@@ -67,8 +23,21 @@ class Connection : public ListHook<ServerCore> {
     void start();
     /// Reads no more requests than the one that has begun, and ends when nothing is in flight.
     void drain();
-    /// A handler has filled in the exchange's response. Does not destroy the connection.
+
+    // For handlers, in their fibers. None of these destroys the connection.
+
+    /// A handler has filled in the exchange's response, or sent it.
     void answered(Exchange& exchange);
+    /// More of the request's content is wanted than has come.
+    void want_content(Exchange& exchange);
+    /// What had come was taken.
+    void content_taken(Exchange& exchange);
+    /// Whether a part of that answer may leave now: the ones before it have, and not too much is
+    /// unsent. Where not, Exchange::wake_writer() is called when it may.
+    bool has_room_for(const Exchange& exchange) noexcept;
+    /// Appends as much of `part` as there is room for, behind `head` where that is to come first.
+    /// Returns how much. Precondition: has_room_for().
+    std::size_t append_content(Exchange& exchange, const Response& head, std::string_view part);
 
   private:
     enum class State : std::uint8_t {
@@ -89,16 +58,23 @@ class Connection : public ListHook<ServerCore> {
 
     void read();
     void discard_input();
+    void end_of_input();
     void parse(std::string_view bytes);
     void parse_leftover();
     void dispatch(Exchange& exchange);
     static void serve(ServerCore& core, Exchange& exchange);
+    void content_arrived(bool complete);
+    bool content_is_ahead() const noexcept;
     void refuse(int status, std::string_view message);
     bool may_begin_request() const noexcept;
     bool idle() const noexcept;
 
     void collect_answers();
     void append_answer(Exchange& exchange, bool close);
+    void end_stream(const Exchange& exchange);
+    void append_continue();
+    void wake_writer() noexcept;
+    void abandon_incoming() noexcept;
     void abandon_requests() noexcept;
     void flush();
     void go_on();
@@ -127,6 +103,7 @@ class Connection : public ListHook<ServerCore> {
     std::uint32_t in_flight_count_ = 0;
     std::uint32_t discarded_bytes_ = 0;
     State state_ = State::open;
+    bool input_ended_ = false;
     bool reading_ = false;     ///< a wait for bytes is out
     bool writing_ = false;     ///< a wait for room is out
     bool parsing_ = false;     ///< answers are collected when the whole read has been looked at

@@ -29,7 +29,7 @@ std::optional<std::string_view> Request::header(std::string_view name) const noe
 std::string_view Request::body() const noexcept {
     // Most requests have no content: they shall not hold memory just for the promised padding.
     static constexpr char kNothing[kBodyPadding] = {};
-    return body_.empty() ? std::string_view(kNothing) : std::string_view(body_);
+    return body_.empty() || streams_body_ ? std::string_view(kNothing) : std::string_view(body_);
 }
 
 std::string_view Request::read_body() {

@@ -517,6 +517,10 @@ RequestParser::Progress RequestParser::feed(std::string_view bytes, Request& req
     return {s.outcome, taken};
 }
 
+std::size_t RequestParser::content_bytes(const Request& request) noexcept {
+    return request.body_.size();
+}
+
 void RequestParser::take_content(Request& request, std::string& into) noexcept {
     into.clear();
     into.swap(request.body_);

@@ -141,6 +141,17 @@ std::string_view DateCache::at(WallTime now) {
     return {text_, size_};
 }
 
+void append_chunk(std::string& out, std::string_view part) {
+    if (part.empty()) return;
+    char size[16];
+    const auto end = std::to_chars(size, size + sizeof size, part.size(), 16).ptr;
+    out.append(size, end).append("\r\n").append(part).append("\r\n");
+}
+
+void append_last_chunk(std::string& out) {
+    out += "0\r\n\r\n";
+}
+
 void append_response(std::string& out, const Response& response, const ResponseFraming& framing) {
     assert(response.status >= 100 && response.status <= 999);
     const bool has_content = may_have_content(response.status);

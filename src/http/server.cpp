@@ -14,9 +14,9 @@ namespace ringmaster::http {
 class Server::Impl {
   public:
     Impl(runtime::Reactor& reactor, RequestHandler handler, const ServerLimits& limits,
-         ErrorReporter& errors, Log& log)
+         ErrorReporter& errors, Log& log, RequestParser::StreamsBody streams_body)
         : log_(log),
-          core_(reactor, std::move(handler), limits, errors),
+          core_(reactor, std::move(handler), std::move(streams_body), limits, errors),
           all_gone_(reactor.scheduler()) {
         core_.on_connection_gone = [this] { connection_gone(); };
     }
@@ -86,8 +86,9 @@ class Server::Impl {
 };
 
 Server::Server(runtime::Reactor& reactor, RequestHandler handler, ServerLimits limits,
-               ErrorReporter& errors, Log& log)
-    : impl_(std::make_unique<Impl>(reactor, std::move(handler), limits, errors, log)) {}
+               ErrorReporter& errors, Log& log, RequestParser::StreamsBody streams_body)
+    : impl_(std::make_unique<Impl>(reactor, std::move(handler), limits, errors, log,
+                                   std::move(streams_body))) {}
 
 Server::~Server() = default;
 

@@ -56,6 +56,11 @@ void StreamSocket::shutdown_write() noexcept {
     socket_.shutdown(Socket::shutdown_send, ignored);
 }
 
+void StreamSocket::reset_when_closed() noexcept {
+    const linger at_once{.l_onoff = 1, .l_linger = 0};
+    setsockopt(socket_.native_handle(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
 void StreamSocket::close() noexcept {
     boost::system::error_code ignored;  // the descriptor is released even where close() complains
     socket_.close(ignored);

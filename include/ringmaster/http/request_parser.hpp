@@ -71,6 +71,8 @@ class RequestParser {
     /// (RFC 9112, 2.2). At `head_complete`, bytes of the body may be left unread.
     Progress feed(std::string_view bytes, Request& request);
 
+    /// How much has come of a streamed request's content that was not taken yet.
+    static std::size_t content_bytes(const Request& request) noexcept;
     /// Moves what has come of a streamed request's content since the last call to `into`.
     static void take_content(Request& request, std::string& into) noexcept;
 

@@ -77,6 +77,11 @@ constexpr bool may_have_content(int status) noexcept {
     return status >= 200 && status != 204 && status != 304;
 }
 
+/// Appends one chunk (RFC 9112, 7.1); nothing where `part` is empty: that would be the last.
+void append_chunk(std::string& out, std::string_view part);
+/// Appends what ends the content.
+void append_last_chunk(std::string& out);
+
 /// Appends the answer's bytes (RFC 9112, 6) to `out`. Content-Length is always sent, except with
 /// 1xx, 204 and 304, and where the content is streamed: then it is the head alone.
 void append_response(std::string& out, const Response& response, const ResponseFraming& framing);

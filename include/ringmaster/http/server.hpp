@@ -25,11 +25,18 @@ struct ServerLimits {
     std::size_t max_requests_per_turn = 32;  ///< of one connection; then others get their turn
     /// Unsent bytes of one connection, above which no more of its requests are read.
     std::size_t output_high_water_bytes = 256 * 1024;
+    /// Bytes of a streamed request that its handler has not read yet, above which no more are read
+    /// from the client.
+    std::size_t input_high_water_bytes = 256 * 1024;
     std::chrono::milliseconds header_timeout{10'000};  ///< first byte to end of head; 408
-    std::chrono::milliseconds body_timeout{30'000};    ///< end of head to end of body; 408
+    std::chrono::milliseconds body_timeout{
+        30'000};  ///< end of head to end of body, or between two parts of one that is streamed; 408
     std::chrono::milliseconds idle_timeout{75'000};    ///< between requests; closed
     std::chrono::milliseconds write_timeout{30'000};   ///< client takes no byte; closed
     std::chrono::milliseconds request_timeout{2'000};  ///< the deadline a handler's fiber gets
+    /// For answers to who has finished sending, or has left: TCP does not tell which. Then handlers
+    /// are cancelled. Where the connection was reset they are at once.
+    std::chrono::milliseconds half_close_timeout{1'000};
 };
 
 /// Live figures, since the start unless said otherwise.
@@ -37,7 +44,8 @@ struct ServerStats {
     std::size_t connections = 0;  ///< now
     std::uint64_t accepted = 0;
     std::uint64_t requests = 0;
-    std::uint64_t shed = 0;  ///< answered 503 because every fiber was in use
+    std::uint64_t shed = 0;       ///< answered 503 because every fiber was in use
+    std::uint64_t abandoned = 0;  ///< requests whose client left before their answer
 };
 
 /// An HTTP/1.1 server (RFC 9110, RFC 9112) on one reactor. Requests of one connection run side by
@@ -45,9 +53,10 @@ struct ServerStats {
 /// ready together leave in one write. A connection between requests holds no stack and no buffer.
 class Server {
   public:
-    /// What is passed must outlive the server.
+    /// What is passed by reference must outlive the server. `streams_body` tells which requests get
+    /// their handler before their content is there (Router::streams_body()); by default none.
     Server(runtime::Reactor& reactor, RequestHandler handler, ServerLimits limits,
-           ErrorReporter& errors, Log& log);
+           ErrorReporter& errors, Log& log, RequestParser::StreamsBody streams_body = {});
     /// Closes what drain() has not. The reactor must not run again afterwards, unless drain() said
     /// that nothing was left.
     ~Server();

@@ -56,6 +56,9 @@ class StreamSocket {
 
     /// Tells the peer that no more will be sent.
     void shutdown_write() noexcept;
+    /// close() will reset the connection, and drop what is not sent: for what must not look like a
+    /// proper end.
+    void reset_when_closed() noexcept;
     /// Pending waits are answered later, from the loop, with false.
     void close() noexcept;
 

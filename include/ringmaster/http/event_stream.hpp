@@ -1,0 +1,42 @@
+#pragma once
+
+#include "ringmaster/http/response.hpp"
+
+#include <chrono>
+#include <string>
+#include <string_view>
+
+namespace ringmaster::http {
+
+/// One event (WHATWG HTML, 9.2.6). What is empty is left out.
+struct Event {
+    std::string_view name = {};  ///< none: the client sees it as "message"
+    std::string_view data = {};  ///< any text; lines are sent as lines
+    std::string_view id = {};    ///< comes back as Last-Event-ID when the client connects anew
+};
+
+/// An answer that is a stream of events (text/event-stream; WHATWG HTML, 9.2), as a browser's
+/// EventSource reads it. Made in the handler, used by one fiber at a time. Sending suspends, and
+/// throws, as Response::write() does.
+class EventStream {
+  public:
+    /// Sends the head, so that the client knows at once that it is connected. The answer must
+    /// outlive the stream.
+    explicit EventStream(Response& response);
+
+    /// An event without data is seen by nobody, but its id is kept. Throws std::invalid_argument
+    /// where name or id has a line break, or id a NUL.
+    void send(const Event& event);
+    /// Is ignored by clients: for keeping the connection alive.
+    void comment(std::string_view text = {});
+    /// How long clients are to wait before they connect anew.
+    void retry(std::chrono::milliseconds time);
+
+  private:
+    void flush();
+
+    Response& response_;
+    std::string buffer_;
+};
+
+}  // namespace ringmaster::http

@@ -1,0 +1,64 @@
+#include "ringmaster/http/event_stream.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace ringmaster::http {
+namespace {
+
+constexpr std::string_view kLineBreaks = "\r\n";
+
+void append_field(std::string& out, std::string_view name, std::string_view value) {
+    if (value.find_first_of(kLineBreaks) != value.npos) {
+        throw std::invalid_argument("a line break in an event's " + std::string(name));
+    }
+    out.append(name).append(": ").append(value).append("\n");
+}
+
+/// Each line as a field of its own; "\r\n", "\r" and "\n" end one.
+void append_lines(std::string& out, std::string_view name, std::string_view text) {
+    while (true) {
+        const std::size_t end = std::min(text.find_first_of(kLineBreaks), text.size());
+        append_field(out, name, text.substr(0, end));
+        if (end == text.size()) return;
+        text.remove_prefix(end + (text.substr(end).starts_with(kLineBreaks) ? 2 : 1));
+    }
+}
+
+}  // namespace
+
+EventStream::EventStream(Response& response) : response_(response) {
+    response_.content_type = "text/event-stream";
+    response_.add_header("Cache-Control", "no-store");
+    response_.write({});
+}
+
+void EventStream::send(const Event& event) {
+    if (event.id.find('\0') != event.id.npos) {
+        throw std::invalid_argument("a NUL in an event's id");
+    }
+    buffer_.clear();
+    if (!event.name.empty()) append_field(buffer_, "event", event.name);
+    if (!event.data.empty()) append_lines(buffer_, "data", event.data);
+    if (!event.id.empty()) append_field(buffer_, "id", event.id);
+    flush();
+}
+
+void EventStream::comment(std::string_view text) {
+    buffer_.clear();
+    append_lines(buffer_, "", text);
+    flush();
+}
+
+void EventStream::retry(std::chrono::milliseconds time) {
+    buffer_.clear();
+    append_field(buffer_, "retry", std::to_string(time.count()));
+    flush();
+}
+
+void EventStream::flush() {
+    buffer_ += '\n';
+    response_.write(buffer_);
+}
+
+}  // namespace ringmaster::http

@@ -67,6 +67,7 @@ Result<std::size_t> JournalHistory::erase(std::string_view session_id) {
     const auto pass = parts_.gate.enter();
     if (!pass) return closed();
     const auto lock = erasing_.lock();
+    const runtime::CancellationShield whole(parts_.reactor.scheduler());
     // One that failed halfway has left records that can't be read.
     auto done = helper_.run([&] { return finish_erasure(parts_.disk, parts_.shard); });
     if (!done) return done.error();

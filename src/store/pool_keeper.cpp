@@ -142,6 +142,7 @@ Result<bool> PoolKeeper::put_pool(PoolDefinition definition) {
     if (auto good = definition.validate(); !good) return good.error();
     const auto permit = begin();
     if (!permit) return permit.error();
+    const runtime::CancellationShield whole(reactor_.scheduler());
     const auto existing = catalog_.find(definition.id);
     if (existing && catalog_.at(*existing) == definition) return false;
     if (!existing && catalog_.size() >= limits_.max_pools) {
@@ -173,6 +174,7 @@ Result<bool> PoolKeeper::put_pool(PoolDefinition definition) {
 Result<void> PoolKeeper::remove_pool(std::string_view id) {
     const auto permit = begin();
     if (!permit) return permit.error();
+    const runtime::CancellationShield whole(reactor_.scheduler());
     const auto pool = catalog_.find(id);
     if (!pool) return no_such_pool(id);
     if (auto removed = helper_.run([&] { return files_.remove(id); }); !removed) {
@@ -200,6 +202,7 @@ Result<NumbersChange> PoolKeeper::set_numbers(std::string_view id, std::vector<P
 Result<NumbersChange> PoolKeeper::change(std::string_view id, const Edit& edit) {
     const auto permit = begin();
     if (!permit) return permit.error();
+    const runtime::CancellationShield whole(reactor_.scheduler());
     const auto pool = catalog_.find(id);
     if (!pool) return no_such_pool(id);
     Plan plan = helper_.run([&] { return make_plan(*pool, edit); });

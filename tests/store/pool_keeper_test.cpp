@@ -489,6 +489,50 @@ TEST_P(CrashAtAnyStep, LeavesTheChangeWholeOrUndone) {
     }
 }
 
+// --- callers that give up ------------------------------------------------------------------------
+
+TEST_F(PoolKeeperTest, AChangeIsMadeWholeOrNotAtAllWhenItsCallerIsCancelled) {
+    options_.fsync = Fsync::never;
+    const unsigned many = 10'000;  // several portions
+    bool some_whole = false;
+    auto store = open();
+    ASSERT_TRUE(put(*store, definition("autos")).ok());
+    for (unsigned round = 0; round < 12; ++round) {
+        const bool remove_all = round % 3 == 2;
+        const unsigned first = round * many;
+        const World before = world(*store);
+        bool returned = false;
+        store->run([&] {
+            auto& scheduler = store->reactor().scheduler();
+            const runtime::Task task = scheduler.spawn("change", [&] {
+                if (remove_all) {
+                    (void)(*store)->pools().remove_pool("autos");
+                } else {
+                    (void)(*store)->pools().put_pool(definition("autos"));
+                    (void)(*store)->pools().set_numbers("autos", numbers_up_to(many, first));
+                }
+                returned = true;
+            });
+            // The first rounds cancel before it begins, the last ones in the middle of it.
+            if (round > 2) store->sleep(std::chrono::milliseconds(round));
+            task.cancel("the caller has gone");
+            while (task.is_running()) store->sleep(1ms);
+        });
+        const World after = world(*store);
+        const bool whole = remove_all ? !after.contains("autos")
+                                      : after.contains("autos") &&
+                                            after.at("autos").second.size() == many &&
+                                            after.at("autos").second.contains(number(first).e164());
+        EXPECT_TRUE(whole || after == before) << round;
+        EXPECT_TRUE(whole || !returned);
+        some_whole = some_whole || whole;
+        store = nullptr;
+        store = open();
+        EXPECT_EQ(world(*store), after) << round;
+    }
+    EXPECT_TRUE(some_whole);
+}
+
 // --- under load ----------------------------------------------------------------------------------
 
 TEST_F(PoolKeeperTest, RequestsAreServedAllTheWhile) {

@@ -59,7 +59,8 @@ class HoldHistory {
     /// Suspends, for as long as it takes to read all of the history. Releases whatever the session
     /// with this id holds, in any pool, and overwrites its id and contexts wherever they are
     /// stored. Returns how many records were erased; 0 where there was none (any more). Where it
-    /// fails, nothing has been erased, or all of it will have been after the next start.
+    /// fails, nothing has been erased, or all of it will have been after the next start. Once begun
+    /// it goes on even where the calling task is cancelled.
     /// ErrorCode::unavailable and ErrorCode::damaged as above.
     virtual Result<std::size_t> erase(std::string_view session_id) = 0;
 };

@@ -77,6 +77,8 @@ struct NumbersChange {
 /// is in one pool at most, the one where it drains until its time is over, and in none where it is
 /// some pool's overflow number. Changes are made one after the other, while requests are served.
 ///
+/// A change that has begun is made to its end, even where the calling task is cancelled meanwhile.
+///
 /// All calls suspend. ErrorCode::not_found where there is no such pool, ErrorCode::unavailable
 /// where it could not be written: then nothing has changed in memory, though after a crash the
 /// change may turn out to have been made.

@@ -17,8 +17,8 @@ std::string_view reason_phrase(int status) noexcept;
 class Response {
   public:
     int status = 200;
-    /// Must be a literal or outlive the answer; empty: no Content-Type is sent.
-    std::string_view content_type = "application/json";
+    /// Sent as it is, so without control characters. Empty: no Content-Type is sent.
+    std::string content_type = "application/json";
     std::string body;
     /// The connection is closed after this answer, and the client is told.
     bool close = false;

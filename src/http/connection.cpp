@@ -51,6 +51,10 @@ void Connection::drain() {
     });
 }
 
+void Connection::cut_off() {
+    enter([this] { close(); });
+}
+
 // ---------------------------------------------------------------------------------------------
 // Entry points
 

@@ -24,6 +24,9 @@ class Connection : public ListHook<ServerCore> {
     /// Reads no more requests than the one that has begun, and ends when nothing is in flight.
     void drain();
 
+    /// Ends now, whatever is in flight.
+    void cut_off();
+
     // For handlers, in their fibers. None of these destroys the connection.
 
     /// A handler has filled in the exchange's response, or sent it.

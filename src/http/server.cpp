@@ -54,22 +54,27 @@ class Server::Impl {
         }
     }
 
-    bool drain(Deadline deadline) {
+    std::size_t drain(Deadline deadline) {
         core_.draining = true;
         for (const auto& listener : listeners_) listener->close();
-        for (Connection* connection = core_.connections.front(); connection != nullptr;) {
-            // It may destroy itself.
-            Connection* next = core_.connections.next(*connection);
-            connection->drain();
-            connection = next;
-        }
-        if (core_.connections.empty()) return true;
-        return all_gone_.wait(deadline);
+        for_each_connection(&Connection::drain);
+        if (core_.connections.empty() || all_gone_.wait(deadline)) return 0;
+        const std::size_t left = core_.stats.connections;
+        for_each_connection(&Connection::cut_off);
+        return left;
     }
 
     const ServerCore& core() const noexcept { return core_; }
 
   private:
+    void for_each_connection(void (Connection::*action)()) {
+        for (Connection* connection = core_.connections.front(); connection != nullptr;) {
+            Connection* const next = core_.connections.next(*connection);
+            (connection->*action)();  // which may destroy it
+            connection = next;
+        }
+    }
+
     void connection_gone() {
         if (core_.draining) {
             if (core_.connections.empty()) all_gone_.set();
@@ -101,7 +106,7 @@ net::Endpoint Server::local_endpoint(std::size_t i) const {
 void Server::serve(int family, int fd) {
     impl_->serve(family, fd);
 }
-bool Server::drain(Deadline deadline) {
+std::size_t Server::drain(Deadline deadline) {
     return impl_->drain(deadline);
 }
 bool Server::draining() const noexcept {

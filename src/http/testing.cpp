@@ -69,7 +69,7 @@ void TestServer::run(RequestHandler handler, const std::function<void()>& talk,
             }
             client_.reset();
             const Deadline deadline = Deadline::at(scheduler().now() + kPatience);
-            if (!server_->drain(deadline) && !failure) {
+            if (server_->drain(deadline) > 0 && !failure) {
                 failure = std::make_exception_ptr(
                     std::runtime_error("requests are in flight that don't come to an end"));
             }

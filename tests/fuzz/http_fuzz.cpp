@@ -174,14 +174,13 @@ class Service {
     NullLog log_;
     ErrorReporter errors_{log_};
     runtime::Reactor reactor_{clock_, errors_, {.max_fibers = 16}};
-    http::Server server_{reactor_,
-                         [this](http::Request& request, http::Response& response) {
-                             answer(request, response);
-                         },
-                         kServerLimits,
-                         errors_,
-                         log_,
-                         [](const http::Request& head) { return head.path().starts_with("/up"); }};
+    http::Server server_{
+        reactor_,
+        [this](http::Request& request, http::Response& response) { answer(request, response); },
+        kServerLimits,
+        errors_,
+        log_,
+        [](const http::Request& head) { return head.path().starts_with("/up"); }};
     std::vector<std::string> asked_;  ///< empty: its content is still coming
     bool streamed_ = false;
 };

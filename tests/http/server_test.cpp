@@ -103,8 +103,8 @@ class ServerTest : public ::testing::Test {
         reactor_->post([this] {
             released_->set();
             reactor_->scheduler().spawn("drain", [this] {
-                drained_ = server_->drain(
-                    Deadline::at(reactor_->scheduler().now() + std::chrono::seconds(5)));
+                drained_ = server_->drain(Deadline::at(reactor_->scheduler().now() +
+                                                       std::chrono::seconds(5))) == 0;
                 reactor_->stop();
             });
         });

@@ -521,6 +521,24 @@ TEST_F(LeavingClient, IsToldToAShieldedHandlerByTheStreams) {
     EXPECT_EQ(thrown_by, "read");
 }
 
+TEST_F(LeavingClient, IsWhoIsLeftAtTheEndOfADrain) {
+    server.run(
+        [&](Request&, Response&) {
+            const Witness witness{gone};
+            begun = true;
+            wait_for_ever();
+        },
+        [&] {
+            Peer peer(server);
+            peer.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+            server.wait_until([&] { return begun; });
+            const Deadline soon = Deadline::at(server.scheduler().now() + milliseconds(20));
+            EXPECT_EQ(server.server().drain(soon), 1u);
+            server.wait_until([&] { return gone; });
+            EXPECT_EQ(peer.read_to_end(), "");
+        });
+}
+
 TEST_F(LeavingClient, WhoHasOnlyFinishedSendingGetsWhatIsReadySoon) {
     TestServer other({.half_close_timeout = std::chrono::seconds(10)});
     other.run(

@@ -57,8 +57,7 @@ class Server {
     /// their handler before their content is there (Router::streams_body()); by default none.
     Server(runtime::Reactor& reactor, RequestHandler handler, ServerLimits limits,
            ErrorReporter& errors, Log& log, RequestParser::StreamsBody streams_body = {});
-    /// Closes what drain() has not. The reactor must not run again afterwards, unless drain() said
-    /// that nothing was left.
+    /// No handler may be at work, unless the reactor will never run again.
     ~Server();
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
@@ -70,10 +69,12 @@ class Server {
     /// Serves a connection that someone else has accepted. Takes over `fd`.
     void serve(int family, int fd);
 
-    /// Suspends. Closes the listening sockets and the idle connections, answers the requests in
-    /// flight with `Connection: close`, and returns when the last connection has gone; false where
-    /// `deadline` passed first.
-    bool drain(Deadline deadline);
+    /// Suspends. Closes the listening sockets and the idle connections, and answers the requests in
+    /// flight with `Connection: close`. Returns when the last connection has gone, or at
+    /// `deadline`: then closes those that are left, which cancels their handlers, and returns how
+    /// many they were. Handlers come to their end in the next turn, where they have not shielded
+    /// themselves.
+    std::size_t drain(Deadline deadline);
     bool draining() const noexcept;
 
     const ServerStats& stats() const noexcept;

@@ -56,6 +56,13 @@ inline bool is_token(std::string_view text) noexcept {
            std::all_of(text.begin(), text.end(), [](char c) { return kToken.contains(c); });
 }
 
+/// Whether it can stand in a request line as it is: the origin-form, percent-encoded.
+inline bool is_target(std::string_view text) noexcept {
+    return text.starts_with('/') && std::all_of(text.begin(), text.end(), [](char c) {
+               return c > ' ' && c != 0x7f && static_cast<unsigned char>(c) < 0x80;
+           });
+}
+
 constexpr char to_lower(char c) noexcept {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
 }

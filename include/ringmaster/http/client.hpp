@@ -95,9 +95,9 @@ class Client {
     ///
     /// Ahead of their answers go at most max_pipeline requests and 16 KiB, so that neither side can
     /// wait for the other to read; the rest follows as answers come in. total_timeout and
-    /// `deadline` are those of all together. Where the connection is closed between two answers,
-    /// what is left is asked once more over a new one; where it breaks otherwise, what is left
-    /// fails.
+    /// `deadline` are those of all together; first_byte_timeout counts anew from the end of each
+    /// answer. Where the connection is closed between two answers, what is left is asked once more
+    /// over a new one; where it breaks otherwise, what is left fails.
     std::vector<Result<ClientResponse>> pipeline(std::span<const ClientRequest> requests,
                                                  Deadline deadline = {});
 

@@ -13,6 +13,7 @@ Scheduler::Scheduler(Clock& clock, ErrorReporter& errors, SchedulerLimits limits
       max_resumes_per_turn_(limits.max_resumes_per_turn),
       now_(clock.steady_now()),
       wall_now_(clock.wall_now()),
+      latest_reading_(now_),
       timers_(now_),
       stacks_(limits.stack_bytes, limits.max_fibers) {
     fibers_.reserve(limits.max_fibers);
@@ -36,11 +37,14 @@ Scheduler::~Scheduler() {
 }
 
 TaskTimes Scheduler::task_times() const noexcept {
-    return {};
+    if (current_ == nullptr) return {};
+    TaskTimes times = current_->times_;
+    times.running += clock_.steady_now() - current_->spent_since_;
+    return times;
 }
 
 void Scheduler::update_time() noexcept {
-    now_ = clock_.steady_now();
+    now_ = precise_now();
     wall_now_ = clock_.wall_now();
 }
 
@@ -60,6 +64,9 @@ Fiber* Scheduler::take(const char* name, Deadline deadline) {
     fiber->deadline_ = deadline;
     fiber->state_ = Fiber::State::ready;
     fiber->task_ = ++tasks_started_;
+    fiber->times_ = {};
+    fiber->spent_on_ = &TaskTimes::stalled;
+    fiber->spent_since_ = latest_reading_;
     return fiber;
 }
 
@@ -74,12 +81,19 @@ void Scheduler::finished(Fiber& fiber) noexcept {
 
 void Scheduler::resume(Fiber& fiber) {
     assert(current_ == nullptr);
+    heartbeat_.busy(latest_reading_, fiber.name_);
+    fiber.spend_on(&TaskTimes::running, latest_reading_);
     current_ = &fiber;
     fiber.state_ = Fiber::State::running;
     fiber.switch_in();
     current_ = nullptr;
-    if (fiber.state_ != Fiber::State::waiting) return;
+    if (fiber.state_ == Fiber::State::waiting) arm(fiber);
+    begin_callbacks();
+    const bool waits = fiber.state_ == Fiber::State::waiting;
+    fiber.spend_on(waits ? &TaskTimes::idle : &TaskTimes::stalled, latest_reading_);
+}
 
+void Scheduler::arm(Fiber& fiber) {
     const Arming arming = *static_cast<const Arming*>(std::exchange(fiber.arming_, nullptr));
     const Waker waker(fiber, fiber.epoch_);
     try {
@@ -107,6 +121,8 @@ WakeReason Scheduler::suspend_with(Arming arming, Deadline deadline) {
 
 void Scheduler::make_ready(Fiber& fiber, WakeReason reason) noexcept {
     assert(fiber.state_ == Fiber::State::waiting);
+    // While it is being armed, which is work that it wants done, its time still is `running`.
+    if (fiber.spent_on_ == &TaskTimes::idle) fiber.spend_on(&TaskTimes::stalled, latest_reading_);
     ++fiber.epoch_;
     fiber.timeout_.cancel();
     fiber.state_ = Fiber::State::ready;
@@ -116,7 +132,7 @@ void Scheduler::make_ready(Fiber& fiber, WakeReason reason) noexcept {
 
 bool Scheduler::turn() {
     deferred_.splice_back(next_turn_);
-    timers_.advance(now_);
+    if (timers_.advance(now_)) begin_callbacks();
     std::size_t budget = max_resumes_per_turn_;
     do {
         while (budget > 0) {
@@ -126,6 +142,7 @@ bool Scheduler::turn() {
             resume(*fiber);
         }
         const std::size_t ran = run_deferred();
+        if (ran > 0) begin_callbacks();
         budget -= ran < budget ? ran : budget;
     } while (budget > 0 && !(ready_.empty() && deferred_.empty()));
     return has_ready();

@@ -36,8 +36,8 @@ void TimerWheel::place(Timer& timer) noexcept {
     maybe_occupied_[level] |= std::uint64_t{1} << slot;
 }
 
-void TimerWheel::advance(SteadyTime now) {
-    fire_overdue();
+bool TimerWheel::advance(SteadyTime now) {
+    bool fired = fire_overdue();
     const auto since_start = std::chrono::floor<Tick>(now - start_).count();
     const std::uint64_t target = since_start < 0 ? 0 : static_cast<std::uint64_t>(since_start);
     while (now_ < target) {
@@ -45,13 +45,14 @@ void TimerWheel::advance(SteadyTime now) {
         const std::uint64_t next = next_tick();
         if (next > target) {
             now_ = target;
-            return;
+            break;
         }
         now_ = next;
         cascade_into_now();
         overdue_.splice_back(slots_[0][now_ % kSlots]);
-        fire_overdue();
+        fired |= fire_overdue();
     }
+    return fired;
 }
 
 void TimerWheel::cascade_into_now() noexcept {
@@ -64,8 +65,8 @@ void TimerWheel::cascade_into_now() noexcept {
     }
 }
 
-void TimerWheel::fire_overdue() {
-    if (overdue_.empty()) return;
+bool TimerWheel::fire_overdue() {
+    if (overdue_.empty()) return false;
     // What callbacks add to overdue_ waits for the next call; what a throwing callback leaves
     // behind must not be lost.
     struct Batch {
@@ -75,6 +76,7 @@ void TimerWheel::fire_overdue() {
     } batch{{}, overdue_};
     batch.timers.splice_back(overdue_);
     while (Timer* timer = batch.timers.pop_front()) timer->on_expiry_();
+    return true;
 }
 
 std::optional<SteadyTime> TimerWheel::next_expiry() noexcept {

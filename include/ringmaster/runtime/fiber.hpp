@@ -3,6 +3,7 @@
 #include "ringmaster/base/deadline.hpp"
 #include "ringmaster/base/intrusive_list.hpp"
 #include "ringmaster/runtime/stack_slab.hpp"
+#include "ringmaster/runtime/task_times.hpp"
 #include "ringmaster/runtime/timer_wheel.hpp"
 
 #include <cstddef>
@@ -124,6 +125,12 @@ class Fiber : public ListHook<Scheduler> {
     void run_task() noexcept;
     void on_timeout() noexcept;
     bool must_end() const noexcept { return cancelled_ && shields_ == 0; }
+    /// What the task's time is spent on from now on.
+    void spend_on(SteadyTime::duration TaskTimes::*purpose, SteadyTime now) noexcept {
+        times_.*spent_on_ += now - spent_since_;
+        spent_on_ = purpose;
+        spent_since_ = now;
+    }
 
     Scheduler& scheduler_;
     StackSlab::Stack stack_;
@@ -140,6 +147,9 @@ class Fiber : public ListHook<Scheduler> {
     std::exception_ptr arm_error_;
     std::uint64_t epoch_ = 0;  ///< counts waits: a Waker of an earlier one is stale
     std::uint64_t task_ = 0;   ///< the scheduler's count when it was started; 0: none
+    TaskTimes times_;          ///< up to spent_since_
+    SteadyTime::duration TaskTimes::*spent_on_ = &TaskTimes::idle;
+    SteadyTime spent_since_;
     std::string cancel_reason_;
     bool cancelled_ = false;
     unsigned shields_ = 0;

@@ -6,6 +6,7 @@
 #include "ringmaster/base/log.hpp"
 #include "ringmaster/runtime/callback.hpp"
 #include "ringmaster/runtime/fiber.hpp"
+#include "ringmaster/runtime/heartbeat.hpp"
 #include "ringmaster/runtime/stack_slab.hpp"
 #include "ringmaster/runtime/task_times.hpp"
 #include "ringmaster/runtime/timer_wheel.hpp"
@@ -69,6 +70,7 @@ class Scheduler {
     /// max_fibers are in use.
     template <class Function>
     Task spawn(const char* name, Function&& function, Deadline deadline = {}) {
+        precise_now();  // or the task would be as old as what the caller does already
         Fiber* fiber = take(name, deadline);
         if (fiber == nullptr) return {};
         fiber->assign(std::forward<Function>(function));
@@ -107,11 +109,13 @@ class Scheduler {
         return current_ != nullptr ? current_->deadline_ : Deadline::never();
     }
 
-    /// Of the current task, up to now. Zeros, outside of fibers.
+    /// Of the current task, up to now: reads the clock. Zeros, outside of fibers.
     TaskTimes task_times() const noexcept;
 
     /// The time of this turn.
     SteadyTime now() const noexcept { return now_; }
+    /// The time that it really is: reads the clock. now() stays as it is.
+    SteadyTime precise_now() noexcept { return latest_reading_ = clock_.steady_now(); }
     WallTime wall_now() const noexcept { return wall_now_; }
     /// Reads the clocks: time goes on. Called at each entry from outside.
     void update_time() noexcept;
@@ -139,6 +143,8 @@ class Scheduler {
     /// Tasks started and not ended.
     std::size_t fibers_in_use() const noexcept { return in_use_; }
     ErrorReporter& errors() noexcept { return errors_; }
+    /// What the thread is at. Whoever calls this scheduler from outside says when it is at nothing.
+    Heartbeat& heartbeat() noexcept { return heartbeat_; }
 
     /// The fiber into whose stack guard `address` falls, or null. Async-signal-safe.
     const Fiber* overflowed(const void* address) const noexcept;
@@ -154,6 +160,8 @@ class Scheduler {
 
     Fiber* take(const char* name, Deadline deadline);
     void resume(Fiber& fiber);
+    void arm(Fiber& fiber);
+    void begin_callbacks() noexcept { heartbeat_.busy(precise_now(), nullptr); }
     WakeReason suspend_with(Arming arming, Deadline deadline);
     void make_ready(Fiber& fiber, WakeReason reason) noexcept;
     std::size_t run_deferred();
@@ -164,6 +172,8 @@ class Scheduler {
     const std::size_t max_resumes_per_turn_;
     SteadyTime now_;
     WallTime wall_now_;
+    SteadyTime latest_reading_;  ///< of the clock, for whatever reason
+    Heartbeat heartbeat_;
     TimerWheel timers_;
     StackSlab stacks_;
     std::vector<std::unique_ptr<Fiber>> fibers_;  ///< by stack index; made when first needed

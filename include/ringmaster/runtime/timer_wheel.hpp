@@ -44,8 +44,8 @@ class TimerWheel {
 
     /// Fires every timer whose time has come by `now`, which must not go backwards. Callbacks may
     /// schedule, cancel and destroy any timer; one that is scheduled for the past fires in the next
-    /// call.
-    void advance(SteadyTime now);
+    /// call. Whether any has fired.
+    bool advance(SteadyTime now);
 
     /// A time that is not later than the earliest expiry, and at most one slot width earlier;
     /// nothing where no timer is scheduled.
@@ -61,7 +61,7 @@ class TimerWheel {
 
     void place(Timer& timer) noexcept;
     void cascade_into_now() noexcept;
-    void fire_overdue();
+    bool fire_overdue();
     std::uint64_t next_tick() noexcept;
     std::optional<unsigned> first_occupied(unsigned level, unsigned from) noexcept;
 

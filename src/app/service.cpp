@@ -1,6 +1,7 @@
 #include "ringmaster/app/service.hpp"
 
 #include "ringmaster/runtime/scheduler.hpp"
+#include "ringmaster/runtime/stall_watch.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -118,7 +119,10 @@ Service::Ending Service::serve(NumberFiles numbers) {
         reactor_.scheduler().run("stop", [this] { stop_when_told(); });
         reactor_.scheduler().run("pools", [&] { keep_pools(std::move(numbers)); });
     });
-    reactor_.run();
+    {
+        const runtime::StallWatch watch(reactor_.scheduler(), clock_, log_, config_.stall_warning);
+        reactor_.run();
+    }
     // What is left to do waits for the log at most, and from now on a signal ends that as well.
     boost::system::error_code ignored;
     signals_.clear(ignored);

@@ -1,26 +1,11 @@
 #include "ringmaster/runtime/helper_thread.hpp"
 
-#include <csignal>
-#include <pthread.h>
-#include <string>
-#include <system_error>
+#include "start_thread.hpp"
 
 namespace ringmaster::runtime {
 
-HelperThread::HelperThread(Reactor& reactor, const char* name) : reactor_(reactor) {
-    // Signals are for the reactor's thread.
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    try {
-        thread_ = std::thread([this] { loop(); });
-    } catch (const std::system_error& error) {
-        throw std::system_error(error.code(), std::string("starting the thread '") + name + "'");
-    }
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    pthread_setname_np(thread_.native_handle(), name);
-}
+HelperThread::HelperThread(Reactor& reactor, const char* name)
+    : reactor_(reactor), thread_(start_thread(name, [this] { loop(); })) {}
 
 HelperThread::~HelperThread() {
     {

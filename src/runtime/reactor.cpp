@@ -13,6 +13,23 @@ void Reactor::run() {
     context_.run();
 }
 
+void Reactor::begin_callback() noexcept {
+    scheduler_.update_time();
+    scheduler_.heartbeat().busy(scheduler_.now(), nullptr);
+    if (!stretch_begin_) stretch_begin_ = scheduler_.now();
+}
+
+void Reactor::end_callback() noexcept {
+    arrange_next_turn();
+    if (!turn_posted_) end_stretch();
+    scheduler_.heartbeat().pause();
+}
+
+void Reactor::end_stretch() noexcept {
+    lag_.record(scheduler_.precise_now() - *stretch_begin_);
+    stretch_begin_.reset();
+}
+
 // A turn is posted behind the events that the kernel has reported in the same batch, so that what
 // all of them ask for is done together; and it is posted only where something waits for it: a
 // request that never suspends costs no turn.
@@ -30,6 +47,8 @@ void Reactor::arrange_next_turn() noexcept {
 void Reactor::run_turn() noexcept {
     turn_posted_ = false;
     enter([this] { scheduler_.turn(); });
+    // Asio asks the kernel before the turn that is left for later.
+    if (turn_posted_) end_stretch();
 }
 
 // Only ever moved to an earlier time: one that fires too early finds nothing to do and is set

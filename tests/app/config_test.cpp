@@ -85,6 +85,7 @@ void expect_defaults(const Config& c) {
     EXPECT_EQ(c.pools_api.max_refusals_told, 100u);
     EXPECT_EQ(c.history_api.max_holders, 1000u);
     EXPECT_EQ(c.stack_bytes, 65'536u);
+    EXPECT_EQ(c.stall_warning, 25ms);
     EXPECT_EQ(c.store.fsync, store::Fsync::everysec);
     EXPECT_EQ(c.store.segment_bytes, 67'108'864u);
     EXPECT_EQ(c.store.snapshot_after_bytes, 268'435'456u);
@@ -135,6 +136,7 @@ TEST_F(ConfigTest, SetsWhatItIsTold) {
         max_context_parameters = 64
         [runtime]
         stack_bytes = 16384
+        stall_warning_ms = 0
         [store]
         fsync = "always"
         history_days = 0
@@ -160,6 +162,7 @@ TEST_F(ConfigTest, SetsWhatItIsTold) {
     EXPECT_EQ(c.server.idle_timeout, 1ms);
     EXPECT_EQ(c.api.context.max_parameters, 64u);
     EXPECT_EQ(c.stack_bytes, 16'384u);
+    EXPECT_EQ(c.stall_warning, 0ms);
     EXPECT_EQ(c.store.fsync, store::Fsync::always);
     EXPECT_EQ(c.store.history, std::chrono::days(0));
     EXPECT_EQ(c.log.level, LogLevel::debug);

@@ -74,6 +74,56 @@ TEST_F(ReactorTest, AFiberThatNeverStopsYieldingDoesNotKeepOthersOut) {
     EXPECT_TRUE(posted_ran);
 }
 
+TEST_F(ReactorTest, AHandlerThatHoldsTheThreadIsSeenAsLag) {
+    run([&] {
+        const SteadyTime until = clock.steady_now() + milliseconds(50);
+        while (clock.steady_now() < until) {
+        }
+    });
+    EXPECT_GE(reactor.lag().max(), milliseconds(50));
+    EXPECT_GE(reactor.lag().quantile(1), milliseconds(50));
+}
+
+/// With a clock that goes on only where somebody works.
+struct LagTest : ::testing::Test {
+    void work(int ms) { clock.advance(milliseconds(ms)); }
+    void expect(std::uint64_t count, int sum_ms, int max_ms) {
+        EXPECT_EQ(reactor.lag().count(), count);
+        EXPECT_EQ(reactor.lag().sum(), milliseconds(sum_ms));
+        EXPECT_EQ(reactor.lag().max(), milliseconds(max_ms));
+    }
+    FakeClock clock;
+    NullLog log;
+    ErrorReporter errors{log};
+    Reactor reactor{clock, errors, {.max_fibers = 16, .max_resumes_per_turn = 2}};
+};
+
+TEST_F(LagTest, ACallbackThatBringsAboutNoTurnIsCountedByItself) {
+    reactor.post([&] { work(10); });
+    boost::asio::post(reactor.context(), [&] { work(1000); });  // not ours: it might be the kernel
+    reactor.post([&] { work(20); });
+    reactor.context().poll();
+    expect(2, 30, 20);
+}
+
+TEST_F(LagTest, ACallbackIsCountedTogetherWithItsTurn) {
+    reactor.post([&] {
+        work(10);
+        reactor.scheduler().spawn("test", [&] { work(300); });
+    });
+    reactor.post([&] { work(20); });  // comes before the turn
+    reactor.context().poll();
+    expect(1, 330, 330);
+}
+
+TEST_F(LagTest, ATurnThatIsLeftForLaterIsCountedByItself) {
+    reactor.post([&] {
+        for (int i = 0; i < 5; ++i) reactor.scheduler().spawn("test", [&] { work(10); });
+    });
+    reactor.context().poll();
+    expect(3, 50, 20);  // two, two, one
+}
+
 TEST_F(ReactorTest, TheHelperThreadRunsJobsElsewhereAndBringsResultsBack) {
     HelperThread helper(reactor, "test-helper");
     const auto here = std::this_thread::get_id();

@@ -52,6 +52,7 @@ struct Config {
     api::PoolsApiLimits pools_api;
     api::HistoryApiLimits history_api;
     std::size_t stack_bytes = 0;
+    std::chrono::milliseconds stall_warning{0};
     store::EmbeddedStoreOptions store;
     LogOptions log;
     bool access_log = false;

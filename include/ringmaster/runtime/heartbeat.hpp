@@ -13,8 +13,8 @@ class Heartbeat {
   public:
     /// From `since` on it has been in the fiber of this name, or, where null, in a callback.
     void busy(SteadyTime since, const char* fiber) noexcept {
-        fiber_.store(fiber, std::memory_order_relaxed);
         since_.store(since.time_since_epoch().count(), std::memory_order_relaxed);
+        fiber_.store(fiber, std::memory_order_release);
     }
     /// It waits for the kernel.
     void pause() noexcept { since_.store(kPaused, std::memory_order_relaxed); }
@@ -25,8 +25,8 @@ class Heartbeat {
         if (since == kPaused) return std::nullopt;
         return SteadyTime(SteadyTime::duration(since));
     }
-    /// What it is at. Another thread may see the next one's already, until since() tells so too.
-    const char* fiber() const noexcept { return fiber_.load(std::memory_order_relaxed); }
+    /// What it is at; of the same time as since() where that is the same before and after.
+    const char* fiber() const noexcept { return fiber_.load(std::memory_order_acquire); }
 
   private:
     using Count = SteadyTime::rep;

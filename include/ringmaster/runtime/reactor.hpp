@@ -1,8 +1,10 @@
 #pragma once
 
+#include "ringmaster/base/histogram.hpp"
 #include "ringmaster/base/log.hpp"
 #include "ringmaster/runtime/scheduler.hpp"
 
+#include <optional>
 #include <utility>
 
 #include <boost/asio/basic_waitable_timer.hpp>
@@ -41,16 +43,27 @@ class Reactor {
     /// what it throws is reported, and afterwards the fibers that it made ready get their turn.
     template <class Callback>
     void enter(Callback&& callback) noexcept {
-        scheduler_.update_time();
+        begin_callback();
         try {
             callback();
         } catch (...) {
             scheduler_.errors().report("reactor callback", std::current_exception());
         }
-        arrange_next_turn();
+        end_callback();
     }
 
+    /// For how long the kernel's next event had to wait, each time: from a callback to the end of
+    /// the turn that it has brought about, since no other event gets its callback before that. A
+    /// callback that brings about none is counted by itself: where Asio calls several such in a
+    /// row, it lets nobody see whether it has asked the kernel in between, and to find out would
+    /// cost a system call for each. So `count` and `sum` tell of all that has run, and what held
+    /// the thread long stands there in full.
+    const Histogram& lag() const noexcept { return lag_; }
+
   private:
+    void begin_callback() noexcept;
+    void end_callback() noexcept;
+    void end_stretch() noexcept;
     void arrange_next_turn() noexcept;
     void run_turn() noexcept;
     void arm_timer(SteadyTime when);
@@ -63,6 +76,8 @@ class Reactor {
     AsioTimer timer_;
     SteadyTime timer_expiry_ = SteadyTime::max();  ///< of timer_; max: it is not armed
     bool turn_posted_ = false;
+    std::optional<SteadyTime> stretch_begin_;  ///< of what lag() counts as one
+    Histogram lag_;
 };
 
 }  // namespace ringmaster::runtime

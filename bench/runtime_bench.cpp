@@ -1,22 +1,31 @@
+#include "ringmaster/base/histogram.hpp"
+#include "ringmaster/runtime/parallel.hpp"
 #include "ringmaster/runtime/scheduler.hpp"
 
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <fstream>
 #include <memory>
+#include <thread>
+#include <unistd.h>
 #include <vector>
 
+#include "bench_scheduler.hpp"
 #include <benchmark/benchmark.h>
 
 namespace ringmaster::runtime {
 namespace {
 
-struct Bench {
-    FakeClock clock;
-    NullLog log;
-    ErrorReporter errors{log};
-    Scheduler scheduler{clock, errors, {.max_fibers = 1024}};
-};
+void clock_reading(benchmark::State& state) {
+    const SystemClock system;
+    const Clock& clock = system;
+    for (auto _ : state) benchmark::DoNotOptimize(clock.steady_now());
+}
+BENCHMARK(clock_reading);
 
 void fiber_start_and_end(benchmark::State& state) {
-    Bench bench;
+    BenchScheduler bench;
     int ran = 0;
     for (auto _ : state) bench.scheduler.run("bench", [&] { ++ran; });
     benchmark::DoNotOptimize(ran);
@@ -26,7 +35,7 @@ BENCHMARK(fiber_start_and_end);
 /// With the page faults, and the mapping and unmapping of the slab, that 256 stacks cost.
 void fiber_first_use_of_a_stack(benchmark::State& state) {
     for (auto _ : state) {
-        Bench bench;
+        BenchScheduler bench;
         for (int i = 0; i < 256; ++i) {
             bench.scheduler.run("bench", [&] { bench.scheduler.suspend([](Waker) {}); });
         }
@@ -36,7 +45,7 @@ void fiber_first_use_of_a_stack(benchmark::State& state) {
 BENCHMARK(fiber_first_use_of_a_stack);
 
 void suspend_wake_resume(benchmark::State& state) {
-    Bench bench;
+    BenchScheduler bench;
     Waker waker;
     bench.scheduler.run("bench", [&] {
         while (true) bench.scheduler.suspend([&](Waker w) { waker = w; });
@@ -49,13 +58,78 @@ void suspend_wake_resume(benchmark::State& state) {
 BENCHMARK(suspend_wake_resume);
 
 void waker_alone(benchmark::State& state) {
-    Bench bench;
+    BenchScheduler bench;
     Waker waker;
     bench.scheduler.run("bench", [&] { bench.scheduler.suspend([&](Waker w) { waker = w; }); });
     waker.wake();
     for (auto _ : state) benchmark::DoNotOptimize(waker.wake());  // stale: the check alone
 }
 BENCHMARK(waker_alone);
+
+/// What so many fibers that sleep cost: each on a stack that was never used before.
+void fibers_asleep(benchmark::State& state) {
+    const auto resident_bytes = [] {
+        std::int64_t pages = 0;
+        std::ifstream("/proc/self/statm") >> pages >> pages;  // the second
+        return pages * ::sysconf(_SC_PAGESIZE);
+    };
+    const auto count = static_cast<std::size_t>(state.range(0));
+    using Seconds = std::chrono::duration<double>;
+    Seconds starting{0};
+    Seconds ending{0};
+    std::int64_t bytes = 0;  // the most: later rounds find some memory in the heap
+    for (auto _ : state) {
+        BenchScheduler bench({.max_fibers = count});
+        const std::int64_t before = resident_bytes();
+        const SteadyTime begin = bench.clock.steady_now();
+        const SteadyTime until = begin + std::chrono::seconds(1);
+        for (std::size_t i = 0; i < count; ++i) {
+            bench.scheduler.run("asleep", [&] { bench.scheduler.sleep_until(until); });
+        }
+        starting += bench.clock.steady_now() - begin;
+        bytes = std::max(bytes, resident_bytes() - before);
+        std::this_thread::sleep_until(until + TimerWheel::Tick(1));
+        const SteadyTime woken = bench.clock.steady_now();
+        bench.finish();
+        ending += bench.clock.steady_now() - woken;
+        state.SetIterationTime(Seconds(bench.clock.steady_now() - begin).count());
+    }
+    const double fibers = static_cast<double>(count) * static_cast<double>(state.iterations());
+    state.counters["bytes_each"] = static_cast<double>(bytes) / static_cast<double>(count);
+    state.counters["start_us_each"] = starting.count() * 1e6 / fibers;
+    state.counters["end_us_each"] = ending.count() * 1e6 / fibers;
+}
+BENCHMARK(fibers_asleep)
+    ->Arg(10'000)
+    ->Iterations(3)
+    ->UseManualTime()
+    ->Unit(benchmark::kMillisecond);
+
+/// Jobs that do nothing: what it costs to begin them, to wait for all and to collect their results.
+void fan_out(benchmark::State& state) {
+    BenchScheduler bench;
+    const auto jobs = static_cast<std::size_t>(state.range(0));
+    for (auto _ : state) {
+        bench.scheduler.run("bench", [&] {
+            benchmark::DoNotOptimize(
+                parallel_map(bench.scheduler, jobs, jobs, [](std::size_t i) { return i; }));
+        });
+        bench.finish();
+    }
+    state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+BENCHMARK(fan_out)->Arg(2)->Arg(40);
+
+void histogram_record(benchmark::State& state) {
+    Histogram histogram;
+    std::uint32_t ns = 1;
+    for (auto _ : state) {
+        histogram.record(std::chrono::nanoseconds(ns));
+        ns = ns * 1664525u + 1013904223u;
+    }
+    benchmark::DoNotOptimize(histogram.max());
+}
+BENCHMARK(histogram_record);
 
 struct Nothing {
     void fire() {}

@@ -24,6 +24,28 @@ bool is_reserved(std::string_view name) noexcept {
     return false;
 }
 
+/// One of the added fields, and where its line lies among them.
+struct AddedField {
+    std::size_t begin;
+    std::size_t end;
+    std::string_view name;
+    std::string_view value;
+};
+
+/// The first field of that name at or after `from`, which is the beginning of a line.
+std::optional<AddedField> find_field(std::string_view fields, std::string_view name,
+                                     std::size_t from) noexcept {
+    while (from < fields.size()) {
+        const std::size_t end = fields.find("\r\n", from) + 2;
+        const std::size_t colon = fields.find(": ", from);
+        const AddedField field{from, end, fields.substr(from, colon - from),
+                               fields.substr(colon + 2, end - 2 - (colon + 2))};
+        if (equals_ignoring_case(field.name, name)) return field;
+        from = end;
+    }
+    return std::nullopt;
+}
+
 char* write_text(char* to, std::string_view text) noexcept {
     return std::copy(text.begin(), text.end(), to);
 }
@@ -95,10 +117,35 @@ void Response::add_header(std::string_view name, std::string_view value) {
     extra_headers_.append(name).append(": ").append(value).append("\r\n");
 }
 
+std::optional<std::string_view> Response::header(std::string_view name) const noexcept {
+    const auto field = find_field(extra_headers_, name, 0);
+    return field ? std::optional(field->value) : std::nullopt;
+}
+
+void Response::remove_header(std::string_view name) {
+    std::size_t from = 0;
+    while (const auto field = find_field(extra_headers_, name, from)) {
+        from = field->begin;
+        extra_headers_.erase(field->begin, field->end - field->begin);
+    }
+}
+
+void Response::restart(std::size_t keep_header_bytes) noexcept {
+    assert(keep_header_bytes <= extra_headers_.size());
+    status = 200;
+    content_type = "application/json";
+    body.clear();
+    close = false;
+    extra_headers_.resize(keep_header_bytes);
+    written_bytes_ = 0;
+    streaming_ = false;
+}
+
 void Response::write(std::string_view part) {
     if (writer_ == nullptr) throw std::logic_error("an answer with nobody to send it to");
     streaming_ = true;
     writer_->write(*this, part);
+    written_bytes_ += part.size();
 }
 
 void Response::clear(std::size_t keep_bytes) noexcept {
@@ -106,6 +153,7 @@ void Response::clear(std::size_t keep_bytes) noexcept {
     content_type = "application/json";
     close = false;
     writer_ = nullptr;
+    written_bytes_ = 0;
     streaming_ = false;
     clear_within(extra_headers_, keep_bytes);
     clear_within(body, keep_bytes);

@@ -168,4 +168,9 @@ void set_error(Response& response, int status, std::string_view error_class,
     response.body += '}';
 }
 
+void set_unavailable(Response& response, std::string_view error_class, std::string_view message) {
+    set_error(response, 503, error_class, message);
+    response.add_header("Retry-After", "1");
+}
+
 }  // namespace ringmaster::http

@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "http/fixture.hpp"
 #include <gtest/gtest.h>
 
 namespace ringmaster::http {
@@ -136,6 +137,59 @@ TEST(DateCache, FormatsAsImfFixdate) {
     EXPECT_EQ(cache.at(WallTime(0ms)), "Thu, 01 Jan 1970 00:00:00 GMT");
     EXPECT_EQ(cache.at(WallTime(-1ms)), "Wed, 31 Dec 1969 23:59:59 GMT");
     EXPECT_EQ(cache.at(WallTime(253'402'300'799'000ms)), "Fri, 31 Dec 9999 23:59:59 GMT");
+}
+
+TEST(Response, FindsAndTakesOutAddedFields) {
+    Response response;
+    response.add_header("Vary", "Origin");
+    response.add_header("ETag", "\"a: b\"");
+    response.add_header("vary", "Accept-Encoding");
+    response.add_header("Empty", "");
+    EXPECT_EQ(response.header("etag"), "\"a: b\"");
+    EXPECT_EQ(response.header("VARY"), "Origin");
+    EXPECT_EQ(response.header("Empty"), "");
+    EXPECT_EQ(response.header("Var"), std::nullopt);
+    EXPECT_EQ(response.header("Origin"), std::nullopt);
+    response.remove_header("Vary");
+    response.remove_header("Tag");
+    EXPECT_EQ(response.extra_headers(), "ETag: \"a: b\"\r\nEmpty: \r\n");
+    response.remove_header("empty");
+    response.remove_header("ETag");
+    EXPECT_EQ(response.extra_headers(), "");
+}
+
+TEST(Response, RestartsWithTheFieldsOfOthers) {
+    PartsWriter client;
+    Response response;
+    response.attach(client);
+    response.add_header("Outer", "1");
+    const std::size_t outer = response.extra_headers().size();
+    response.add_header("Inner", "2");
+    response.status = 404;
+    response.content_type = "text/plain";
+    response.body = "inner";
+    response.close = true;
+    response.write("part");
+    response.restart(outer);
+    EXPECT_EQ(written(response), "HTTP/1.1 200 OK\r\nDate: " + std::string(kDate) +
+                                     "\r\nContent-Type: application/json\r\n"
+                                     "Content-Length: 0\r\nOuter: 1\r\n\r\n");
+    EXPECT_FALSE(response.streaming());
+    EXPECT_EQ(response.written_bytes(), 0u);
+    EXPECT_EQ(response.writer(), &client);
+}
+
+TEST(Response, CountsWhatIsStreamed) {
+    PartsWriter client;
+    Response response;
+    response.attach(client);
+    response.write("");
+    response.write("abc");
+    response.write("de");
+    EXPECT_EQ(response.written_bytes(), 5u);
+    response.clear(0);
+    EXPECT_EQ(response.written_bytes(), 0u);
+    EXPECT_EQ(response.writer(), nullptr);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include "ringmaster/http/content_stream.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -60,8 +61,9 @@ class Request {
     /// nothing at its end. Valid until the next call. Throws ContentTooLarge past limit_body(), and
     /// runtime::Cancelled where the client has left or breaks the rules.
     std::string_view read_body();
-    /// From now on read_body() throws where there are more than `bytes` in all.
-    void limit_body(std::uint64_t bytes) noexcept { body_limit_ = bytes; }
+    /// From now on read_body() throws where there are more than `bytes` in all. Of several limits
+    /// the lowest counts.
+    void limit_body(std::uint64_t bytes) noexcept { body_limit_ = std::min(body_limit_, bytes); }
     /// What read_body() reads from; must outlive the request. The server's, or a test's.
     void attach(ContentReader& reader) noexcept { reader_ = &reader; }
 

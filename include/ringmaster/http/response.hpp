@@ -3,7 +3,9 @@
 #include "ringmaster/base/clock.hpp"
 #include "ringmaster/http/content_stream.hpp"
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -28,6 +30,13 @@ class Response {
     /// Content-Type and Date are the server's: they are refused in the same way.
     void add_header(std::string_view name, std::string_view value);
     std::string_view extra_headers() const noexcept { return extra_headers_; }
+    /// The value of the first added field of that name (case-insensitive).
+    std::optional<std::string_view> header(std::string_view name) const noexcept;
+    /// Takes out every added field of that name (case-insensitive).
+    void remove_header(std::string_view name);
+    /// For one who answers in the handler's place, while nothing was sent: forgets all but the
+    /// first `keep_header_bytes` of extra_headers(), the fields of those further out.
+    void restart(std::size_t keep_header_bytes) noexcept;
 
     /// Suspends while the client takes less than it is sent. Sends `part` as the next part of the
     /// content, with the chunked coding (RFC 9112, 7.1), to HTTP/1.0 up to the end of the
@@ -39,8 +48,12 @@ class Response {
     void write(std::string_view part);
     /// Whether write() was called.
     bool streaming() const noexcept { return streaming_; }
+    /// Bytes that were given to write() and taken.
+    std::uint64_t written_bytes() const noexcept { return written_bytes_; }
     /// What write() writes to; must outlive the answer. The server's, or a test's.
     void attach(ContentWriter& writer) noexcept { writer_ = &writer; }
+    /// Null where there is none.
+    ContentWriter* writer() const noexcept { return writer_; }
 
     /// Forgets everything but the memory; memory past `keep_bytes` is given back.
     void clear(std::size_t keep_bytes) noexcept;
@@ -48,6 +61,7 @@ class Response {
   private:
     std::string extra_headers_;  ///< "Name: value\r\n" ...
     ContentWriter* writer_ = nullptr;
+    std::uint64_t written_bytes_ = 0;
     bool streaming_ = false;
 };
 

@@ -78,5 +78,7 @@ class Router {
 /// Fills in an error in the form that all of them have: {"error_class": ..., "message": ...}.
 void set_error(Response& response, int status, std::string_view error_class,
                std::string_view message);
+/// The same with 503 and Retry-After: trying again later may help.
+void set_unavailable(Response& response, std::string_view error_class, std::string_view message);
 
 }  // namespace ringmaster::http

@@ -1,6 +1,7 @@
 #include "ringmaster/api/content_negotiation.hpp"
 
 #include "ringmaster/api/api_error.hpp"
+#include "ringmaster/http/weighted_list.hpp"
 
 #include <algorithm>
 #include <string>
@@ -30,20 +31,6 @@ std::string_view take_part(std::string_view& rest, char separator) noexcept {
     const std::string_view part = rest.substr(0, end);
     rest.remove_prefix(std::min(end + 1, rest.size()));
     return trim(part);
-}
-
-/// "0.25" as 250 (RFC 9110, 12.4.2). What is not a weight is taken for 1.
-int thousandths(std::string_view weight) noexcept {
-    if (weight.empty() || weight.front() != '0') return 1000;
-    if (weight.size() > 1 && weight[1] != '.') return 1000;
-    int value = 0;
-    int place = 100;
-    for (const char c : weight.substr(std::min<std::size_t>(weight.size(), 2))) {
-        if (c < '0' || c > '9') return 1000;
-        value += (c - '0') * place;
-        place /= 10;
-    }
-    return value;
 }
 
 /// What is said of one media type: by the most specific range that it falls into.
@@ -78,16 +65,11 @@ bool prefers_text(std::string_view text_subtype, const http::Request& request) {
     request.for_each_header([&](std::string_view name, std::string_view ranges) {
         if (!equals_ignoring_case(name, "Accept")) return;
         while (!ranges.empty()) {
-            std::string_view parameters = take_part(ranges, ',');
-            std::string_view subtype = take_part(parameters, ';');
+            const http::Weighted range = http::take_weighted(ranges);
+            std::string_view subtype = range.value;
             const std::string_view type = take_part(subtype, '/');
-            int weight = 1000;
-            while (!parameters.empty()) {
-                std::string_view value = take_part(parameters, ';');
-                if (equals_ignoring_case(take_part(value, '='), "q")) weight = thousandths(value);
-            }
-            text.see(type, subtype, weight);
-            json.see(type, subtype, weight);
+            text.see(type, subtype, range.thousandths);
+            json.see(type, subtype, range.thousandths);
         }
     });
     return text.weight() > json.weight();

@@ -3,6 +3,7 @@
 #include "ringmaster/app/admin_token.hpp"
 #include "ringmaster/app/printable.hpp"
 #include "ringmaster/app/read_file.hpp"
+#include "ringmaster/http/middleware/cors.hpp"
 #include "ringmaster/ringpool/number_import.hpp"
 
 #include <algorithm>
@@ -52,7 +53,8 @@ std::vector<Section> sections_of(Config& c, const std::filesystem::path& base) {
           integer_key("max_headers", request.header_count, "fields", 100, 1, 10'000),
           integer_key("max_body_bytes", request.body_bytes, "bytes", 4 * kMiB, 0, kGiB),
           integer_key("output_high_water_bytes", server.output_high_water_bytes, "bytes",
-                      256 * kKiB, 4 * kKiB, kGiB)}},
+                      256 * kKiB, 4 * kKiB, kGiB),
+          integer_key("gzip_min_bytes", c.gzip_min_bytes, "bytes; 0 for never", 0, 0, kMiB)}},
         {"api",
          {integer_key("max_batch", c.api.max_batch, "rows", 1000, 1, 100'000),
           integer_key("max_context_parameters", context.max_parameters, "parameters", 32, 0,
@@ -62,6 +64,15 @@ std::vector<Section> sections_of(Config& c, const std::filesystem::path& base) {
           integer_key("max_session_bytes", c.api.max_session_bytes, "bytes", 256, 1, 65'535),
           integer_key("max_request_id_bytes", c.api.max_request_id_bytes, "bytes", 256, 0,
                       65'535)}},
+        {"cors",
+         {list_key("origins", c.cors_origins,
+                   "up to 100 origins like \"https://example.com\", or [\"*\"]",
+                   [](const std::vector<std::string>& origins) {
+                       constexpr std::size_t kMost = 100;
+                       return origins == std::vector<std::string>{"*"} ||
+                              (origins.size() <= kMost &&
+                               std::ranges::all_of(origins, http::is_origin));
+                   })}},
         {"admin",
          {secret(string_key(
               "token", kGoodAdminToken,

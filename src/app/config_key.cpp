@@ -57,6 +57,30 @@ Key text_key(std::string_view name, std::string& target, std::size_t max_bytes) 
         [&target] { return target; });
 }
 
+Key list_key(std::string_view name, std::vector<std::string>& target, std::string expected,
+             std::function<bool(const std::vector<std::string>&)> accept) {
+    target.clear();
+    return {name, std::move(expected),
+            [&target, accept = std::move(accept)](const toml::node& node) {
+                const auto* array = node.as_array();
+                if (array == nullptr) return false;
+                target.clear();
+                for (const toml::node& member : *array) {
+                    const auto* text = member.as_string();
+                    if (text == nullptr) return false;
+                    target.push_back(text->get());
+                }
+                return accept(target);
+            },
+            [&target] {
+                std::string text;
+                for (const std::string& member : target) {
+                    text.append(text.empty() ? "" : ", ") += member;
+                }
+                return text;
+            }};
+}
+
 Key path_key(std::string_view name, std::filesystem::path& target,
              const std::filesystem::path& base, std::string_view standard, bool may_be_empty) {
     const auto resolve = [base](std::string_view text) {

@@ -96,6 +96,10 @@ Key choice_key(std::string_view name, T& target, T standard,
 /// Any string of up to `max_bytes`; by default empty.
 Key text_key(std::string_view name, std::string& target, std::size_t max_bytes);
 
+/// A list of strings that `accept` takes as a whole; by default empty.
+Key list_key(std::string_view name, std::vector<std::string>& target, std::string expected,
+             std::function<bool(const std::vector<std::string>&)> accept);
+
 /// The path of a file or directory; a relative one is taken from `base`. An empty one is a good one
 /// only where `may_be_empty`, and stays empty.
 Key path_key(std::string_view name, std::filesystem::path& target,

@@ -1,12 +1,17 @@
 #include "ringmaster/app/service.hpp"
 
+#include "ringmaster/http/middleware/access_log.hpp"
+#include "ringmaster/http/middleware/catch_errors.hpp"
+#include "ringmaster/http/middleware/cors.hpp"
+#include "ringmaster/http/middleware/gzip.hpp"
+#include "ringmaster/http/middleware/queue_time.hpp"
+#include "ringmaster/http/middleware/request_id.hpp"
 #include "ringmaster/runtime/scheduler.hpp"
 #include "ringmaster/runtime/stall_watch.hpp"
 
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <cstdio>
 #include <stdexcept>
 #include <sys/resource.h>
 #include <system_error>
@@ -243,27 +248,26 @@ std::size_t Service::count_numbers() const {
 }
 
 http::RequestHandler Service::make_handler() {
-    if (!config_.access_log) {
-        return [this](http::Request& request, http::Response& response) {
-            router_.handle(request, response);
-        };
+    std::vector<http::Middleware> layers;
+    if (config_.access_log) {
+        layers.push_back(http::request_id());
+        layers.push_back(http::queue_time(clock_));
+        layers.push_back(http::access_log(log_, clock_, reactor_.scheduler()));
     }
-    return [this](http::Request& request, http::Response& response) {
-        const SteadyTime begin = clock_.steady_now();
-        router_.handle(request, response);
-        log_access(request, response, begin);
-    };
-}
-
-/// Without the query: there are keys in it.
-void Service::log_access(const http::Request& request, const http::Response& response,
-                         SteadyTime begin) {
-    const std::chrono::duration<double, std::milli> taken = clock_.steady_now() - begin;
-    char figures[96];
-    std::snprintf(figures, sizeof figures, " %d, %zu bytes, %.3f ms", response.status,
-                  response.body.size(), taken.count());
-    log_.info(std::string(http::to_string(request.method())) + " " + std::string(request.path()) +
-              figures);
+    if (!config_.cors_origins.empty()) {
+        layers.push_back(http::cors({.origins = config_.cors_origins,
+                                     .methods = {"GET", "POST", "DELETE", "OPTIONS"},
+                                     .request_fields = {"Content-Type"},
+                                     .exposed_fields = {"processing-time"}}));
+    }
+    if (config_.gzip_min_bytes > 0) {
+        layers.push_back(http::gzip({.min_bytes = config_.gzip_min_bytes}));
+    }
+    layers.push_back(http::catch_errors(errors_));
+    return http::layered(std::move(layers),
+                         [this](http::Request& request, http::Response& response) {
+                             router_.handle(request, response);
+                         });
 }
 
 }  // namespace ringmaster::app

@@ -73,12 +73,14 @@ void expect_defaults(const Config& c) {
     EXPECT_EQ(c.server.request.header_count, 100u);
     EXPECT_EQ(c.server.request.body_bytes, 4'194'304u);
     EXPECT_EQ(c.server.output_high_water_bytes, 262'144u);
+    EXPECT_EQ(c.gzip_min_bytes, 0u);
     EXPECT_EQ(c.api.max_batch, 1000u);
     EXPECT_EQ(c.api.context.max_parameters, 32u);
     EXPECT_EQ(c.api.context.max_name_bytes, 64u);
     EXPECT_EQ(c.api.context.max_value_bytes, 2048u);
     EXPECT_EQ(c.api.max_session_bytes, 256u);
     EXPECT_EQ(c.api.max_request_id_bytes, 256u);
+    EXPECT_TRUE(c.cors_origins.empty());
     EXPECT_EQ(c.admin_token_file, "");
     EXPECT_EQ(c.pools_api.page_numbers, 1000u);
     EXPECT_EQ(c.pools_api.max_page_numbers, 10'000u);
@@ -132,8 +134,11 @@ TEST_F(ConfigTest, SetsWhatItIsTold) {
         listen = "[::1]:0"
         max_connections = 1
         idle_timeout_ms = 1
+        gzip_min_bytes = 1024
         [api]
         max_context_parameters = 64
+        [cors]
+        origins = ["https://example.com", "http://localhost:3000"]
         [runtime]
         stack_bytes = 16384
         stall_warning_ms = 0
@@ -160,7 +165,10 @@ TEST_F(ConfigTest, SetsWhatItIsTold) {
     EXPECT_EQ(net::to_string(c.listen), "[::1]:0");
     EXPECT_EQ(c.server.max_connections, 1u);
     EXPECT_EQ(c.server.idle_timeout, 1ms);
+    EXPECT_EQ(c.gzip_min_bytes, 1024u);
     EXPECT_EQ(c.api.context.max_parameters, 64u);
+    EXPECT_EQ(c.cors_origins,
+              (std::vector<std::string>{"https://example.com", "http://localhost:3000"}));
     EXPECT_EQ(c.stack_bytes, 16'384u);
     EXPECT_EQ(c.stall_warning, 0ms);
     EXPECT_EQ(c.store.fsync, store::Fsync::always);
@@ -238,6 +246,29 @@ TEST_F(ConfigTest, TellsAWordThatIsNoChoice) {
               "\"never\"");
 }
 
+TEST_F(ConfigTest, TakesAllOriginsOrSome) {
+    EXPECT_EQ(good("[cors]\norigins = [\"*\"]\n").cors_origins, std::vector<std::string>{"*"});
+    EXPECT_TRUE(good("[cors]\norigins = []\n").cors_origins.empty());
+}
+
+TEST_F(ConfigTest, TellsBadOrigins) {
+    const auto said_of = [&](const std::string& origins) {
+        return said_before_pool("[cors]\norigins = " + origins + "\n");
+    };
+    const std::string expected =
+        "; expected up to 100 origins like \"https://example.com\", or [\"*\"]";
+    EXPECT_EQ(said_of("\"*\""), "x.toml:2:11: [cors] origins is \"*\"" + expected);
+    std::string many = "[";
+    for (int i = 0; i < 101; ++i) many += "\"https://example" + std::to_string(i) + ".com\",";
+    for (const std::string& origins :
+         {std::string("[1]"), std::string("[\"example.com\"]"),
+          std::string("[\"https://example.com/\"]"), std::string("[\"*\", \"*\"]"),
+          std::string("[\"https://example.com\", \"*\"]"), many + "]"}) {
+        EXPECT_EQ(said_of(origins), "x.toml:2:11: [cors] origins is an array" + expected)
+            << origins;
+    }
+}
+
 TEST_F(ConfigTest, TellsABadAddress) {
     for (const char* address : {"localhost:80", "127.0.0.1", "127.0.0.1:65536", "::1:80", ""}) {
         EXPECT_EQ(said_before_pool("[server]\nlisten = \"" + std::string(address) + "\"\n"),
@@ -276,8 +307,8 @@ TEST_F(ConfigTest, TellsAnUnknownSection) {
     EXPECT_EQ(said_before_pool("[sever]\nbacklog = 5\n"),
               "x.toml:1:2: there is no section sever; did you mean [server]?");
     EXPECT_EQ(said_before_pool("[http]\nbacklog = 5\n"),
-              "x.toml:1:2: there is no section http; expected one of [server], [api], [admin], "
-              "[runtime], [store], [log], [[pool]]");
+              "x.toml:1:2: there is no section http; expected one of [server], [api], [cors], "
+              "[admin], [runtime], [store], [log], [[pool]]");
     EXPECT_EQ(said_before_pool("[[pools]]\nid = \"a\"\n"),
               "x.toml:1:3: there is no section pools; did you mean [[pool]]?");
 }
@@ -405,12 +436,12 @@ TEST_F(ConfigTest, TellsAllProblemsInTheOrderOfTheFile) {
               "max_connections, max_requests_in_flight, pipeline_depth, header_timeout_ms, "
               "body_timeout_ms, idle_timeout_ms, write_timeout_ms, request_timeout_ms, "
               "drain_timeout_ms, max_target_bytes, max_head_bytes, max_headers, max_body_bytes, "
-              "output_high_water_bytes\n"
+              "output_high_water_bytes, gzip_min_bytes\n"
               "x.toml:6:15: [server] max_headers is 0; expected an integer from 1 to 10000 "
               "(fields)\n"
               "x.toml:8:13: [api] max_batch is true; expected an integer from 1 to 100000 (rows)\n"
               "x.toml:9:2: there is no section nonsense; expected one of [server], [api], "
-              "[admin], [runtime], [store], [log], [[pool]]");
+              "[cors], [admin], [runtime], [store], [log], [[pool]]");
 }
 
 TEST_F(ConfigTest, TellsWhereItIsNotToml) {

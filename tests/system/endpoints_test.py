@@ -1,6 +1,8 @@
 """Every endpoint, as a client sees it."""
 
+import gzip
 import json
+import re
 import time
 import unittest
 
@@ -17,7 +19,9 @@ class Endpoints(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.daemon = Daemon([AUTOS, BOATS, TRAVEL, COOL],
-                            {"api": {"max_batch": 50}, "log": {"access": True}})
+                            {"api": {"max_batch": 50}, "log": {"access": True},
+                             "cors": {"origins": ["https://example.com"]},
+                             "server": {"gzip_min_bytes": 100}})
         cls.addClassCleanup(cls.daemon.__exit__)
         cls.daemon.start()
 
@@ -170,6 +174,49 @@ class Endpoints(unittest.TestCase):
         self.daemon.number(AUTOS, "seen")
         daemon.wait_until(lambda: "GET /numbers 200, " in self.daemon.log(), "it is logged")
         self.assertNotIn("A329F4DC", self.daemon.log())
+
+    def test_access_log_tells_what_a_proxy_told(self):
+        request_id = "from-the-proxy-1"
+        begin = "t=%.3f" % (time.time() - 1)
+        answer = self.daemon.get("/ping", **{"X-Request-Id": request_id, "X-Request-Start": begin})
+        self.assertEqual(answer.headers["X-Request-Id"], request_id)
+
+        def lines():
+            return [line for line in self.daemon.log().split("\n") if request_id in line]
+        daemon.wait_until(lines, "it is logged")
+        line = lines()[0]
+        pattern = (r"GET /ping 200, 4 bytes, \d+\.\d+ ms "
+                   r"\(running \d+\.\d+, idle \d+\.\d+, stalled \d+\.\d+\), "
+                   r"queued (\d+\.\d+) ms, id from-the-proxy-1$")
+        self.assertRegex(line, pattern)
+        # The kernel's coarse clock is some ms behind.
+        self.assertGreater(float(re.search(pattern, line)[1]), 900)
+
+    def test_pages_of_other_origins(self):
+        ours, other = {"Origin": "https://example.com"}, {"Origin": "https://other.example"}
+        allowed = self.daemon.get("/ping", **ours)
+        self.assertEqual(allowed.headers["Access-Control-Allow-Origin"], ours["Origin"])
+        self.assertEqual(allowed.headers["Access-Control-Expose-Headers"], "processing-time")
+        self.assertNotIn("Access-Control-Allow-Origin", self.daemon.get("/ping", **other).headers)
+
+        question = {"Access-Control-Request-Method": "POST"}
+        preflight = self.daemon.request("OPTIONS", "/numbers", headers={**ours, **question})
+        self.assertEqual(preflight.status, 204)
+        self.assertEqual(preflight.headers["Access-Control-Allow-Origin"], ours["Origin"])
+        self.assertEqual(preflight.headers["Access-Control-Allow-Methods"],
+                         "GET, POST, DELETE, OPTIONS")
+        self.assertEqual(preflight.headers["Access-Control-Allow-Headers"], "Content-Type")
+
+    def test_compressed_answers(self):
+        body = json.dumps({"requests": [row(AUTOS, "zip-%d" % i) for i in range(3)]})
+
+        def numbers_of(text):
+            return [answer["number"] for answer in json.loads(text)["responses"]]
+        plain = self.daemon.request("POST", "/numbers", body)
+        self.assertNotIn("Content-Encoding", plain.headers)
+        answer = self.daemon.request("POST", "/numbers", body, {"Accept-Encoding": "gzip"})
+        self.assertEqual(answer.headers["Content-Encoding"], "gzip")
+        self.assertEqual(numbers_of(gzip.decompress(answer.body)), numbers_of(plain.body))
 
 
 if __name__ == "__main__":

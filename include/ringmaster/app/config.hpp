@@ -44,10 +44,12 @@ struct Config {
     std::filesystem::path file;  ///< where it was read
     net::Endpoint listen;
     http::ServerLimits server;
+    std::size_t gzip_min_bytes = 0;  ///< 0: nothing is compressed
     std::size_t max_requests_in_flight = 0;
     std::chrono::milliseconds drain_timeout{0};
     api::ApiLimits api;
-    std::string admin_token;  ///< secret; empty: nobody is an administrator
+    std::vector<std::string> cors_origins;  ///< as http::CorsOptions has them; empty: no CORS
+    std::string admin_token;                ///< secret; empty: nobody is an administrator
     std::filesystem::path admin_token_file;
     api::PoolsApiLimits pools_api;
     api::HistoryApiLimits history_api;

@@ -61,7 +61,6 @@ class Service {
     void reload();
     void tell_what_needs_a_restart(const Config& changed);
     std::size_t count_numbers() const;
-    void log_access(const http::Request& request, const http::Response& response, SteadyTime begin);
 
     const Config& config_;
     Clock& clock_;

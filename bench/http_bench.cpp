@@ -1,12 +1,17 @@
 // What HTTP costs without I/O: reading a request, finding its handler, writing the answer.
 
+#include "ringmaster/base/log.hpp"
 #include "ringmaster/base/text.hpp"
+#include "ringmaster/http/middleware/catch_errors.hpp"
+#include "ringmaster/http/middleware/gzip.hpp"
 #include "ringmaster/http/query.hpp"
 #include "ringmaster/http/request_parser.hpp"
 #include "ringmaster/http/response.hpp"
 #include "ringmaster/http/router.hpp"
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <benchmark/benchmark.h>
 
@@ -93,6 +98,50 @@ void http_route(benchmark::State& state, const std::string& target) {
 }
 BENCHMARK_CAPTURE(http_route, ping, std::string("/ping"));
 BENCHMARK_CAPTURE(http_route, placeholder, std::string("/numbers/+18665550142"));
+
+/// What the daemon puts around every handler.
+void http_layers(benchmark::State& state, bool guarded) {
+    NullLog log;
+    ErrorReporter errors(log);
+    std::vector<Middleware> layers;
+    if (guarded) layers.push_back(catch_errors(errors));
+    const RequestHandler handler =
+        layered(std::move(layers), [](Request&, Response& response) { response.status = 200; });
+    RequestParser parser{RequestLimits()};
+    Request request;
+    parser.feed(kPing, request);
+    Response response;
+    for (auto _ : state) {
+        handler(request, response);
+        benchmark::DoNotOptimize(response.status);
+    }
+}
+BENCHMARK_CAPTURE(http_layers, none, false);
+BENCHMARK_CAPTURE(http_layers, catch_errors, true);
+
+/// An answer of so many numbers, with its compression.
+void http_gzip(benchmark::State& state) {
+    std::string body;
+    for (std::int64_t i = 0; i < state.range(0); ++i) {
+        body += R"({"number":"+1866555)" + std::to_string(1000 + i * 7919 % 9000) +
+                R"(","formatted":"866-555-0142","expires_at":"2026-11-21T21:45:00Z"},)";
+    }
+    const RequestHandler handler =
+        layered({gzip({.max_bytes = 4 * 1024 * 1024, .level = static_cast<int>(state.range(1))})},
+                [&](Request&, Response& response) { response.body = body; });
+    RequestParser parser{RequestLimits()};
+    Request request;
+    parser.feed(kBrowser, request);
+    Response response;
+    for (auto _ : state) {
+        response.clear(kKeepBytes);
+        handler(request, response);
+    }
+    state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(body.size()));
+    state.counters["part"] =
+        static_cast<double>(response.body.size()) / static_cast<double>(body.size());
+}
+BENCHMARK(http_gzip)->ArgsProduct({{40, 1000, 12000}, {1, 6}})->ArgNames({"numbers", "level"});
 
 void http_json_string(benchmark::State& state, const std::string& text) {
     std::string out;

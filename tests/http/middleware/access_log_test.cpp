@@ -1,7 +1,7 @@
 #include "ringmaster/http/middleware/access_log.hpp"
 
 #include <chrono>
-#include <regex>
+#include <cstdio>
 #include <stdexcept>
 #include <string>
 
@@ -16,7 +16,7 @@ using namespace std::chrono_literals;
 
 class AccessLogTest : public testing::Test {
   protected:
-    /// What is logged of one request; "" where its figures of time are not three.
+    /// What is logged of one request.
     std::string logged(Request request, RequestHandler handler) {
         lines_.lines.clear();
         Response response;
@@ -31,12 +31,11 @@ class AccessLogTest : public testing::Test {
     }
     /// The same without running, idle and stalled, which are the scheduler's.
     std::string summary(Request request, RequestHandler handler) {
-        static const std::regex times(
-            R"( \(running \d+\.\d{3}, idle \d+\.\d{3}, stalled \d+\.\d{3}\))");
-        const std::string line = logged(std::move(request), std::move(handler));
-        std::smatch found;
-        EXPECT_TRUE(std::regex_search(line, found, times)) << line;
-        return std::regex_replace(line, times, "");
+        std::string line = logged(std::move(request), std::move(handler));
+        const std::size_t begin = line.find(" (running ");
+        const std::size_t end = line.find(')', begin);
+        if (end == line.npos) return "no times: " + line;
+        return line.erase(begin, end + 1 - begin);
     }
 
     runtime::ManualScheduler manual_;

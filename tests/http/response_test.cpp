@@ -144,6 +144,7 @@ TEST(Response, FindsAndTakesOutAddedFields) {
     response.add_header("Vary", "Origin");
     response.add_header("ETag", "\"a: b\"");
     response.add_header("vary", "Accept-Encoding");
+    response.add_header("VARY", "Accept");
     response.add_header("Empty", "");
     EXPECT_EQ(response.header("etag"), "\"a: b\"");
     EXPECT_EQ(response.header("VARY"), "Origin");

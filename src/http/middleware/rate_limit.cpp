@@ -140,7 +140,7 @@ class Limiter {
 
 }  // namespace
 
-Middleware rate_limit(RateLimitOptions options, RateLimitKey key, Clock& clock) {
+Middleware rate_limit(const RateLimitOptions& options, RateLimitKey key, Clock& clock) {
     check(options);
     const auto limiter = std::make_shared<Limiter>(options, std::move(key), clock);
     return [limiter](RequestHandler next) -> RequestHandler {

@@ -14,9 +14,9 @@ using namespace std::chrono_literals;
 /// By the field Key.
 class RateLimitTest : public testing::Test {
   protected:
-    void limit(RateLimitOptions options) {
+    void limit(const RateLimitOptions& options) {
         handler_ = layered({rate_limit(
-                               std::move(options),
+                               options,
                                [](const Request& request) {
                                    return std::string(request.header("Key").value_or(""));
                                },

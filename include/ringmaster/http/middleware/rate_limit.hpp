@@ -33,6 +33,6 @@ using RateLimitKey = std::function<std::string(const Request&)>;
 /// Of more keys than max_keys, those not seen for longest are forgotten, and with that have all of
 /// their quota. Keys are kept as keyed hashes, so that long ones cost no more. `clock` must outlive
 /// the layer. Throws std::invalid_argument where the options make no sense.
-Middleware rate_limit(RateLimitOptions options, RateLimitKey key, Clock& clock);
+Middleware rate_limit(const RateLimitOptions& options, RateLimitKey key, Clock& clock);
 
 }  // namespace ringmaster::http

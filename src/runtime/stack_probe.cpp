@@ -44,7 +44,7 @@ StackProbe::~StackProbe() {
     ::sigemptyset(&own);
     ::sigaddset(&own, kSignal);
     ::pthread_sigmask(SIG_BLOCK, &own, &before);
-    constexpr timespec at_once{};
+    const timespec at_once{};
     ::sigtimedwait(&own, nullptr, &at_once);
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }

@@ -165,9 +165,8 @@ void Service::stop_when_told() {
     told_to_stop_.wait();
     runtime::Scheduler& scheduler = reactor_.scheduler();
     const Deadline deadline = Deadline::at(scheduler.now() + config_.drain_timeout);
-    if (!server_.drain(deadline)) {
-        log_.warning(std::to_string(server_.stats().connections) +
-                     " connections are cut off after " +
+    if (const std::size_t left = server_.drain(deadline); left > 0) {
+        log_.warning(std::to_string(left) + " connections are cut off after " +
                      std::to_string(config_.drain_timeout.count()) + " ms");
     }
     store_->close();

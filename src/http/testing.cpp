@@ -35,7 +35,7 @@ std::string_view PartsReader::read() {
 void PartsWriter::write(const Response& head, std::string_view part) {
     if (status == 0) {
         status = head.status;
-        headers = head.extra_headers();
+        fields = head.extra_headers();
     }
     if (!part.empty()) parts.emplace_back(part);
 }

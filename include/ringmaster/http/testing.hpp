@@ -40,8 +40,8 @@ class PartsWriter final : public ContentWriter {
   public:
     void write(const Response& head, std::string_view part) override;
 
-    int status = 0;  ///< as it was when the head left
-    std::string headers;
+    int status = 0;      ///< as it was when the head left
+    std::string fields;  ///< as they were then
     std::vector<std::string> parts;
 };
 

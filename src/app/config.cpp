@@ -46,6 +46,7 @@ std::vector<Section> sections_of(Config& c, const std::filesystem::path& base) {
           integer_key("body_timeout_ms", server.body_timeout, "ms", 30'000, 1, kHourMs),
           integer_key("idle_timeout_ms", server.idle_timeout, "ms", 75'000, 1, 24 * kHourMs),
           integer_key("write_timeout_ms", server.write_timeout, "ms", 30'000, 1, kHourMs),
+          integer_key("half_close_timeout_ms", server.half_close_timeout, "ms", 1'000, 0, kHourMs),
           integer_key("request_timeout_ms", server.request_timeout, "ms", 2'000, 1, kHourMs),
           integer_key("drain_timeout_ms", c.drain_timeout, "ms", 10'000, 0, kHourMs),
           integer_key("max_target_bytes", request.target_bytes, "bytes", 8 * kKiB, 64, kMiB),

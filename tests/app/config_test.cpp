@@ -66,6 +66,7 @@ void expect_defaults(const Config& c) {
     EXPECT_EQ(c.server.body_timeout, 30s);
     EXPECT_EQ(c.server.idle_timeout, 75s);
     EXPECT_EQ(c.server.write_timeout, 30s);
+    EXPECT_EQ(c.server.half_close_timeout, 1s);
     EXPECT_EQ(c.server.request_timeout, 2s);
     EXPECT_EQ(c.drain_timeout, 10s);
     EXPECT_EQ(c.server.request.target_bytes, 8192u);
@@ -434,7 +435,8 @@ TEST_F(ConfigTest, TellsAllProblemsInTheOrderOfTheFile) {
               "(connections)\n"
               "x.toml:5:1: [server] has no key zzzzzzzzz; expected one of listen, backlog, "
               "max_connections, max_requests_in_flight, pipeline_depth, header_timeout_ms, "
-              "body_timeout_ms, idle_timeout_ms, write_timeout_ms, request_timeout_ms, "
+              "body_timeout_ms, idle_timeout_ms, write_timeout_ms, half_close_timeout_ms, "
+              "request_timeout_ms, "
               "drain_timeout_ms, max_target_bytes, max_head_bytes, max_headers, max_body_bytes, "
               "output_high_water_bytes, gzip_min_bytes\n"
               "x.toml:6:15: [server] max_headers is 0; expected an integer from 1 to 10000 "

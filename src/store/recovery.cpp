@@ -36,7 +36,7 @@ class Recovery {
     Result<void> replay_segments();
     Result<bool> replay(const LoadedSegment& segment);
     Result<void> apply(const LoadedSegment& segment, const RecordView& record);
-    Result<void> sync_replayed();
+    Result<void> make_durable();
     Result<void> end_journal(const LoadedSegment& last);
     Result<void> cut_off(const LoadedSegment& last);
     void note(const TimeAnchor& anchor);
@@ -46,7 +46,8 @@ class Recovery {
     Log& log_;
     ShardFiles files_;
     Recovered result_;
-    JournalPosition at_ = 0;  ///< up to here all was understood
+    JournalPosition at_ = 0;       ///< up to here all was understood
+    JournalPosition durable_ = 0;  ///< in front of here all was on the disk, as the journal says
 };
 
 Result<Recovered> Recovery::run() {
@@ -63,7 +64,7 @@ Result<Recovered> Recovery::run() {
     if (auto done = load_snapshot(); !done) return done.error();
     if (auto done = check_segments(); !done) return done.error();
     if (auto done = replay_segments(); !done) return done.error();
-    if (auto done = sync_replayed(); !done) return done.error();
+    if (auto done = make_durable(); !done) return done.error();
     return std::move(result_);
 }
 
@@ -94,7 +95,7 @@ Result<void> Recovery::load_snapshot() {
             what = "stands where no record can begin";
         } else {
             note(header->anchor);
-            at_ = *it;
+            at_ = durable_ = *it;
             return {};
         }
         log_.error("store: snapshot " + path.string() + " " + what + "; taking an older one");
@@ -134,6 +135,7 @@ Result<void> Recovery::replay_segments() {
             at_ = position_at(id, SegmentHeader::kBytes);
         }
         note(segment->header().anchor);
+        durable_ = std::max(durable_, segment->header().durable_before);
         const auto sealed = replay(*segment);
         if (!sealed) return sealed.error();
         if (!*sealed) return end_journal(*segment);
@@ -188,7 +190,12 @@ Result<void> Recovery::apply(const LoadedSegment& segment, const RecordView& rec
                 std::max(result_.latest, released ? slot->expires_at : slot->last_touch);
             return {};
         }
-        case RecordType::sync:
+        case RecordType::sync: {
+            const auto durable = decode_position(record.payload);
+            if (!durable) return nonsense("a sync record without sense");
+            durable_ = std::max(durable_, *durable);
+            return {};
+        }
         case RecordType::seal: return {};
         case RecordType::gap:
             return nonsense("the journal goes on here behind a snapshot, which is missing");
@@ -197,15 +204,26 @@ Result<void> Recovery::apply(const LoadedSegment& segment, const RecordView& rec
 }
 
 // What a process that died had written but not synced may still be in the kernel's hands alone,
-// and the next segment will say that all in front of it is on the disk.
-Result<void> Recovery::sync_replayed() {
+// and the next segment will say that all in front of it is on the disk. Written anew, because that
+// process may have died of a sync that failed: then the kernel takes for clean what it could not
+// write (PostgreSQL's "fsyncgate", 2018), and only writing makes it dirty again.
+Result<void> Recovery::make_durable() {
     for (const std::uint32_t id : files_.segments) {
+        if (id < segment_of(durable_)) continue;
         if (id > segment_of(at_)) break;
-        const fs::path path = segment_path(shard_, id);
+        auto segment = LoadedSegment::load(shard_, id);
+        if (!segment) return segment.error();
+        const std::size_t begin =
+            id == segment_of(durable_) ? offset_of(durable_) : SegmentHeader::kBytes;
+        const std::size_t end =
+            id == segment_of(at_) ? std::size_t{offset_of(at_)} : segment->size();
         UniqueFd file;
-        auto error = disk_.open(path, file);
+        auto error = disk_.open(segment->path(), file);
+        if (!error && begin < end) {
+            error = disk_.write_at(file.get(), segment->from(begin).first(end - begin), begin);
+        }
         if (!error) error = disk_.sync(file.get());
-        if (error) return disk_error("sync", path, error);
+        if (error) return disk_error("make durable", segment->path(), error);
     }
     return {};
 }

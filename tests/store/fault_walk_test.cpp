@@ -619,7 +619,6 @@ class Walk {
         store_.reset();
         disk_.freeze_after(1 << 30);
         will_crash_ = false;
-        disk_.forgive_failed_syncs();
     }
     BootTime boot_time() const {
         BootTime boot{since_boot_, {}};
@@ -644,7 +643,6 @@ class Walk {
             last_log_ = store_->log().all();
             if (!failure_.empty()) return;
             disk_.heal();
-            disk_.forgive_failed_syncs();
             healthy_ = true;
         }
         threads_.emplace();

@@ -67,13 +67,7 @@ class PowerCutDisk : public TestDisk {
         std::erase_if(files_, [](const Unsynced& one) { return one.sectors.empty(); });
         return error;
     }
-    /// What a failed sync left behind is not lost in the next life, but dirty again: nobody could
-    /// know of it. To be called when nothing writes any more, and so is cut_power().
-    void forgive_failed_syncs() {
-        for (Unsynced& unsynced : files_) {
-            for (auto& [at, sector] : unsynced.sectors) sector.dropped = false;
-        }
-    }
+    /// To be called when nothing writes any more.
     void cut_power(std::mt19937& random) {
         for (const Unsynced& unsynced : files_) {
             for (const auto& [at, sector] : unsynced.sectors) {

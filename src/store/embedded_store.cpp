@@ -311,10 +311,9 @@ Result<void> EmbeddedStore::release(ringpool::PoolIndex index, ringpool::PhoneNu
     const auto hash = hasher_.hash(catalog_.at(index).id, session);
     const auto slot = pool.find(hash);
     if (slot == RingPool::kNone || pool.number(slot).number != number ||
-        !pool.release(hash, slot, hold_now())) {
+        !holdings_.release(index, hash, slot, hold_now())) {
         return Error{ErrorCode::not_found, "the session does not hold " + number.e164()};
     }
-    ++holdings_.counters(index).releases;
     journal_.append_times(RecordType::release, {number, times_of(pool.slot(slot))});
     if (auto done = journal_.commit(deadline); !done) {
         return Error{ErrorCode::unavailable, done.error().message};

@@ -74,6 +74,13 @@ void Holdings::restore(const SlotMap& slots) {
     for (RingPool& pool : pools_) pool.settle();
 }
 
+bool Holdings::release(PoolIndex pool, const ringpool::SessionHash& session,
+                       ringpool::SlotIndex slot, WallTime now) noexcept {
+    if (!pools_[pool].release(session, slot, now)) return false;
+    ++counters_[pool].releases;
+    return true;
+}
+
 Slot* Holdings::find(PhoneNumber number) noexcept {
     if (const Place* const here = place(number)) return &pools_[here->pool].slot(here->slot);
     return strays_.find(number);

@@ -127,7 +127,7 @@ bool JournalHistory::release_some(std::string_view session_id, std::size_t most)
         RingPool& pool = parts_.holdings.pool(index);
         const auto session = parts_.hasher.hash(definition.id, {session_id, {}});
         const auto slot = pool.find(session);
-        if (!pool.release(session, slot, now)) return;
+        if (!parts_.holdings.release(index, session, slot, now)) return;
         const Slot& state = pool.slot(slot);
         parts_.journal.append_times(
             RecordType::release,

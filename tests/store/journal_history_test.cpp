@@ -555,6 +555,17 @@ TEST_F(JournalHistoryTest, WhoComesBackAfterwardsIsKnownAgain) {
     EXPECT_EQ(files_with(kSecret), 0u);
 }
 
+TEST_F(JournalHistoryTest, CountsWhatItReleasesToErase) {
+    auto& store = open({{"autos", 3, 1800s}, {"boats", 3, 1800s}});
+    store.allocate(0, kSecret, "context");
+    store.allocate(0, "other", "context");
+    ASSERT_TRUE(erase(kSecret).ok());
+    store.run([&] {
+        EXPECT_EQ(store->pools().figures("autos")->counters.releases, 1u);
+        EXPECT_EQ(store->pools().figures("boats")->counters.releases, 0u);
+    });
+}
+
 TEST_F(JournalHistoryTest, AHoldThatGoesOnAfterItsRecordWasErasedIsRecordedAnew) {
     for (const bool replayed : {false, true}) {
         open().allocate(0, kSecret);

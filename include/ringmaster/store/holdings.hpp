@@ -63,6 +63,9 @@ class Holdings {
     const ringpool::RingPool& pool(ringpool::PoolIndex index) const noexcept {
         return pools_[index];
     }
+    /// Ends the session's time with the number in `slot`, and counts it. False where it has none.
+    bool release(ringpool::PoolIndex pool, const ringpool::SessionHash& session,
+                 ringpool::SlotIndex slot, WallTime now) noexcept;
     ringpool::PoolCounters& counters(ringpool::PoolIndex index) noexcept {
         return counters_[index];
     }

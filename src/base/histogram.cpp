@@ -45,4 +45,10 @@ void Histogram::merge(const Histogram& other) noexcept {
     max_ = std::max(max_, other.max_);
 }
 
+void Histogram::clear() noexcept {
+    buckets_.fill(0);
+    count_ = 0;
+    sum_ = max_ = Duration(0);
+}
+
 }  // namespace ringmaster

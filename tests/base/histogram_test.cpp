@@ -149,5 +149,17 @@ TEST(Histogram, MergingWithAnEmptyOneChangesNothing) {
     EXPECT_EQ(histogram.quantile(1), 5ns);
 }
 
+TEST(Histogram, ClearedItIsLikeANewOne) {
+    Histogram histogram;
+    for (const nanoseconds d : {5ns, 1'000'000ns}) histogram.record(d);
+    histogram.clear();
+    EXPECT_EQ(histogram.count(), 0u);
+    EXPECT_EQ(histogram.sum(), 0ns);
+    EXPECT_EQ(histogram.max(), 0ns);
+    histogram.record(70ns);
+    EXPECT_EQ(histogram.quantile(0), 70ns);
+    EXPECT_EQ(histogram.quantile(1), 70ns);
+}
+
 }  // namespace
 }  // namespace ringmaster

@@ -31,6 +31,8 @@ class Histogram {
 
     /// Adds what `other` has counted.
     void merge(const Histogram& other) noexcept;
+    /// Forgets all. To assign an empty one would need all its memory on the stack.
+    void clear() noexcept;
 
   private:
     static constexpr unsigned kStepBits = 5;

@@ -95,7 +95,7 @@ EaseInGate::Stats EaseInGate::stats() const noexcept {
 }
 
 void EaseInGate::end(Permit& permit, Answer answer, SteadyTime now) noexcept {
-    if (answer == Answer::came && permit.era_ == era_) heard_ = now;
+    if (answer == Answer::came) heard_ = now;
     look_for_missed(now);  // which this call may be itself
     if (permit.is_linked()) {
         permit.unlink();
@@ -147,7 +147,8 @@ void EaseInGate::judge(SteadyTime now) noexcept {
     // Of n answers that are slow or not with the same chance, n/2 are, give or take sqrt(n)/2.
     const double margin = 1 / std::sqrt(static_cast<double>(answered));
     if (latencies_.quantile(std::max(0.5 - margin, 0.0)) > latency_limit()) return relapse(now);
-    clean(now);
+    if (latencies_.quantile(0.5) <= latency_limit()) return clean(now);
+    begin_interval();
 }
 
 void EaseInGate::clean(SteadyTime now) noexcept {

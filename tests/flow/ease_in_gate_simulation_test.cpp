@@ -14,7 +14,11 @@ namespace {
 using std::chrono::milliseconds;
 using namespace std::chrono_literals;
 
+#ifdef __SANITIZE_ADDRESS__
+constexpr std::uint32_t kSeeds = 4;
+#else
 constexpr std::uint32_t kSeeds = 20;
+#endif
 constexpr milliseconds kBegin = 5s;  // of what disturbed() does
 constexpr milliseconds kEnd = 15s;
 
@@ -147,8 +151,8 @@ TEST(EaseInGateSimulation, ARestartIsOverInASecond) {
 TEST(EaseInGateSimulation, OfLessCapacityMostIsUsed) {
     simulate("one-server", [](const History& run) {
         const Slice less = run.total(kBegin, kEnd);
-        EXPECT_GT(less.real, 10 * 250 / 2);
-        EXPECT_LT(less.in_vain, less.real / 5);
+        EXPECT_GT(less.real, 10 * 250 * 6 / 10);
+        EXPECT_LT(less.in_vain, less.real / 10);
         expect_recovery(run, kEnd, kRecovered);
     });
 }
@@ -171,7 +175,7 @@ TEST(EaseInGateSimulation, GatesOfOneNeighbourDoNotComeBackTogether) {
             together += run.slices[i].healthy - run.slices[i - 1].healthy == run.gates;
         }
     });
-    EXPECT_LT(together, kSeeds / 10);
+    EXPECT_LE(together, kSeeds / 10);
 }
 
 TEST(EaseInGateSimulation, ASeedGivesTheSameRun) {

@@ -45,9 +45,10 @@ struct EaseInGateOptions {
 ///   held nobody back: healthy. A bad interval halves it; below 1 the gate refuses again.
 ///
 /// An interval is bad when too many of its calls were missed, or when more than half of its answers
-/// were slow, by more than chance (two standard deviations). It lasts for `interval` and min_calls
-/// at least, so that neither a short stall nor an odd call decides; only where so many were missed
-/// that no further call could mend it, min_calls are not waited for.
+/// were slow, by more than chance (two standard deviations); if by less, it changes nothing, and
+/// otherwise it is clean. It lasts for `interval` and min_calls at least, so that neither a short
+/// stall nor an odd call decides; only where so many were missed that no further call could mend
+/// it, min_calls are not waited for.
 ///
 /// A *silent* neighbour needs no interval: where a call is older than the deadline and none has
 /// been answered since it began, the gate refuses, whatever the window, for a smaller one would

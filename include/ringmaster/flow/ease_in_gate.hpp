@@ -30,7 +30,7 @@ struct EaseInGateOptions {
     std::chrono::milliseconds min_cooldown{250};
     std::chrono::milliseconds max_cooldown{30'000};
     std::chrono::milliseconds forgive_after{10'000};      ///< of health: cool-downs are short again
-    std::chrono::milliseconds forget_after{10 * 60'000};  ///< without health: so is the baseline
+    std::chrono::milliseconds forget_after{10 * 60'000};  ///< without health: the baseline goes
 };
 
 /// Bounds the calls to a neighbour (another shard, Redis) that may be slow, hung or dead, so that
@@ -63,7 +63,7 @@ struct EaseInGateOptions {
 /// now.
 ///
 /// No I/O, no fibers, no clock of its own: time is handed in, and must not go backwards. Nothing
-/// runs on a timer. For one thread. Takes 18 KiB, and allocates nothing.
+/// runs on a timer. For one thread. Takes 20 KiB, and allocates nothing.
 class EaseInGate {
     struct Key {
         explicit Key() = default;

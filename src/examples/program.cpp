@@ -4,7 +4,6 @@
 #include <cstdio>
 #include <exception>
 #include <stdexcept>
-#include <utility>
 
 #include <boost/asio/signal_set.hpp>
 
@@ -29,7 +28,7 @@ void Program::StandardError::write(LogLevel, std::string_view message) noexcept 
     std::fprintf(stderr, "%.*s\n", static_cast<int>(message.size()), message.data());
 }
 
-Program::Program(int argc, char** argv, std::vector<std::string> expected)
+Program::Program(int argc, char** argv, const std::vector<std::string>& expected)
     : arguments_(argv + 1, argv + argc), reactor_(clock_, errors_, {.max_fibers = kMaxFibers}) {
     if (arguments_.size() == expected.size()) return;
     std::string usage = std::string("usage: ") + argv[0];
@@ -75,11 +74,11 @@ int Program::serve() {
     return 0;
 }
 
-int run(int argc, char** argv, std::vector<std::string> expected,
+int run(int argc, char** argv, const std::vector<std::string>& expected,
         const std::function<void(Program&)>& set_up) {
     try {
         std::signal(SIGPIPE, SIG_IGN);
-        Program program(argc, argv, std::move(expected));
+        Program program(argc, argv, expected);
         set_up(program);
         return program.serve();
     } catch (const std::exception& error) {

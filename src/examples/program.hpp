@@ -21,7 +21,7 @@ class Program {
   public:
     /// `arguments` are where to listen, "127.0.0.1:0" for a port that the kernel chooses, and what
     /// the example takes besides. Throws std::invalid_argument where there are not `expected`.
-    Program(int argc, char** argv, std::vector<std::string> expected);
+    Program(int argc, char** argv, const std::vector<std::string>& expected);
 
     /// Serves `router` and says where. Returns the exit status.
     int serve();
@@ -50,7 +50,7 @@ class Program {
 };
 
 /// Makes a program, has `set_up` add its routes, and serves. What is wrong goes to standard error.
-int run(int argc, char** argv, std::vector<std::string> expected,
+int run(int argc, char** argv, const std::vector<std::string>& expected,
         const std::function<void(Program&)>& set_up);
 
 }  // namespace examples

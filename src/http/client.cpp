@@ -1,8 +1,9 @@
 #include "ringmaster/http/client.hpp"
 
+#include "ringmaster/http/response.hpp"
+
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstddef>
 
 #include "grammar.hpp"
@@ -12,7 +13,6 @@ namespace ringmaster::http {
 namespace {
 
 constexpr std::size_t kReadBytes = 8 * 1024;  // on a stack that has not much more
-constexpr std::string_view kLastChunk = "0\r\n\r\n";
 // Of requests that go ahead of their answers: what the kernel takes even where the other side reads
 // nothing, because it waits for us to read the answers.
 constexpr std::size_t kAheadBytes = 16 * 1024;
@@ -27,12 +27,6 @@ bool is_field(std::string_view name, std::string_view value) noexcept {
         if (equals_ignoring_case(name, own)) return false;
     }
     return std::ranges::none_of(value, [](char c) { return c != '\t' && is_control(c); });
-}
-
-std::string chunk_size_line(std::size_t size) {
-    char text[20];
-    char* const end = std::to_chars(text, text + 16, size, 16).ptr;
-    return std::string(text, end) + "\r\n";
 }
 
 Deadline sooner(Deadline a, SteadyTime b) noexcept {
@@ -123,12 +117,14 @@ class Client::Connection {
     }
 
     Result<void> send_from(const BodySource& source, std::string_view head, Deadline deadline) {
+        std::string bytes;
         auto done = stream_->write(head, deadline);
         while (done) {
             const auto part = source();
-            if (!part) return stream_->write(kLastChunk, deadline);
-            if (part->empty()) continue;  // as a chunk it would be the last
-            done = stream_->write(chunk_size_line(part->size()) + *part + "\r\n", deadline);
+            bytes.clear();
+            part ? append_chunk(bytes, *part) : append_last_chunk(bytes);
+            if (!bytes.empty()) done = stream_->write(bytes, deadline);
+            if (!part) break;
         }
         return done;
     }

@@ -133,6 +133,7 @@ bool Connection::has_room_for(const Exchange& exchange) noexcept {
 
 std::size_t Connection::append_content(Exchange& exchange, const Response& head,
                                        std::string_view part) {
+    const std::size_t room = core_.limits.output_high_water_bytes - unsent();
     if (output_.empty()) output_ = core_.take_buffer();
     const bool has_content =
         exchange.request.method() != Method::head && may_have_content(head.status);
@@ -150,11 +151,6 @@ std::size_t Connection::append_content(Exchange& exchange, const Response& head,
                          .minor_version = version,
                          .date = core_.date.at(core_.scheduler().wall_now())});
     }
-    // The head itself may have used up the room: a little more is no matter.
-    const std::size_t room =
-        std::max<std::size_t>(core_.limits.output_high_water_bytes -
-                                  std::min(unsent(), core_.limits.output_high_water_bytes),
-                              1);
     if (has_content) {
         part = part.substr(0, room);
         if (exchange.chunked) {
@@ -276,20 +272,22 @@ void Connection::dispatch(Exchange& exchange) {
     in_flight_.push_back(exchange);
     ++in_flight_count_;
     ++core_.stats.requests;
-    if (&exchange != incoming_) {
-        read_deadline_ = SteadyTime::max();
-        if (!exchange.request.keep_alive() || core_.draining) state_ = State::finishing;
-    }
+    if (&exchange != incoming_) request_complete(exchange);
 
     const auto deadline = Deadline::at(now() + core_.limits.request_timeout);
     const bool started = core_.scheduler().run(
         "http request", [core = &core_, &exchange] { serve(*core, exchange); }, deadline);
     if (started) return;
     ++core_.stats.shed;
-    set_error(exchange.response, 503, "ServiceUnavailable",
-              "too many requests are in flight; try again later");
-    exchange.response.add_header("Retry-After", "1");
+    set_unavailable(exchange.response, "ServiceUnavailable",
+                    "too many requests are in flight; try again later");
     answered(exchange);
+}
+
+/// Nothing more of it will come.
+void Connection::request_complete(const Exchange& exchange) {
+    read_deadline_ = SteadyTime::max();
+    if (!exchange.request.keep_alive() || core_.draining) state_ = State::finishing;
 }
 
 /// Some content of the request that is streamed has come, or all.
@@ -299,8 +297,7 @@ void Connection::content_arrived(bool complete) {
         incoming_ = nullptr;
         exchange.content_complete = true;
         exchange.owes_continue = false;
-        read_deadline_ = SteadyTime::max();
-        if (!exchange.request.keep_alive() || core_.draining) state_ = State::finishing;
+        request_complete(exchange);
     } else {
         read_deadline_ = now() + core_.limits.body_timeout;
         body_timed_ = true;

@@ -66,6 +66,7 @@ class Connection : public ListHook<ServerCore> {
     void parse_leftover();
     void dispatch(Exchange& exchange);
     static void serve(ServerCore& core, Exchange& exchange);
+    void request_complete(const Exchange& exchange);
     void content_arrived(bool complete);
     bool content_is_ahead() const noexcept;
     void refuse(int status, std::string_view message);

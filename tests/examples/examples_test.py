@@ -12,22 +12,17 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
-import time
 import unittest
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(SOURCE / "tests/system"))
+
+from daemon import PATIENCE_S, wait_until  # noqa: E402
+
 PROGRAMS = pathlib.Path(os.environ.get("RINGMASTER_EXAMPLES", SOURCE / "build/release/examples"))
-PATIENCE_S = 60
-
-
-def wait_until(condition, what):
-    end = time.monotonic() + PATIENCE_S
-    while not condition():
-        if time.monotonic() > end:
-            raise AssertionError("waited in vain until " + what)
-        time.sleep(0.005)
 
 
 class Program:

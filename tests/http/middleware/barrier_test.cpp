@@ -6,8 +6,7 @@
 #include <chrono>
 #include <stdexcept>
 
-#include "http/fixture.hpp"
-#include "runtime/fixture.hpp"
+#include "http/middleware/suspending_fixture.hpp"
 #include <gtest/gtest.h>
 
 namespace ringmaster::http {
@@ -21,28 +20,11 @@ void forbid(Response& response) {
     response.add_header("Why", "because");
 }
 
-class BarrierTest : public testing::Test {
+class BarrierTest : public SuspendingLayerTest {
   protected:
-    void SetUp() override { response_.attach(client_); }
-
+    BarrierTest() : SuspendingLayerTest("/what?key=k") {}
     void begin(BarrierWork work, RequestHandler handler) {
-        response_.add_header("Outer", "1");
-        handler_ = layered({barrier(manual_.scheduler, std::move(work))}, std::move(handler));
-        manual_.spawn([this] {
-            task_ = manual_.scheduler.current_task();
-            try {
-                handler_(request_, response_);
-                ended_ = "answered";
-            } catch (const runtime::Cancelled& cancelled) {
-                ended_ = "cancelled: " + cancelled.reason;
-            } catch (const std::exception& error) {
-                ended_ = error.what();
-            }
-        });
-        manual_.settle();
-    }
-    void sleep(std::chrono::milliseconds time) {
-        manual_.scheduler.sleep_until(manual_.scheduler.now() + time);
+        begin_behind(barrier(manual_.scheduler, std::move(work)), std::move(handler));
     }
     /// Takes so long, and has nothing against it.
     BarrierWork agreeing_after(std::chrono::milliseconds time) {
@@ -57,18 +39,6 @@ class BarrierTest : public testing::Test {
             return forbid;
         };
     }
-    /// What it has thrown, or "answered"; "" as long as it is at work.
-    const std::string& ended() const { return ended_; }
-
-    runtime::ManualScheduler manual_;
-    Request request_ = make_request("GET", "/what?key=k");
-    Response response_;
-    PartsWriter client_;
-    runtime::Task task_;
-
-  private:
-    RequestHandler handler_;
-    std::string ended_;
 };
 
 TEST_F(BarrierTest, LetsBothWorkSideBySide) {

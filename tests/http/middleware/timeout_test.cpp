@@ -5,8 +5,7 @@
 #include <chrono>
 #include <stdexcept>
 
-#include "http/fixture.hpp"
-#include "runtime/fixture.hpp"
+#include "http/middleware/suspending_fixture.hpp"
 #include <gtest/gtest.h>
 
 namespace ringmaster::http {
@@ -15,41 +14,12 @@ namespace {
 using namespace std::chrono_literals;
 
 /// One request to a handler that has 100 ms.
-class TimeoutTest : public testing::Test {
+class TimeoutTest : public SuspendingLayerTest {
   protected:
-    void SetUp() override { response_.attach(client_); }
-
+    TimeoutTest() : SuspendingLayerTest("/") {}
     void begin(RequestHandler handler) {
-        response_.add_header("Outer", "1");
-        handler_ = layered({timeout(manual_.scheduler, 100ms)}, std::move(handler));
-        manual_.spawn([this] {
-            task_ = manual_.scheduler.current_task();
-            try {
-                handler_(request_, response_);
-                ended_ = "answered";
-            } catch (const runtime::Cancelled& cancelled) {
-                ended_ = "cancelled: " + cancelled.reason;
-            } catch (const std::exception& error) {
-                ended_ = error.what();
-            }
-        });
-        manual_.settle();
+        begin_behind(timeout(manual_.scheduler, 100ms), std::move(handler));
     }
-    void sleep(std::chrono::milliseconds time) {
-        manual_.scheduler.sleep_until(manual_.scheduler.now() + time);
-    }
-    /// What it has thrown, or "answered"; "" as long as it is at work.
-    const std::string& ended() const { return ended_; }
-
-    runtime::ManualScheduler manual_;
-    Request request_ = make_request("GET", "/");
-    Response response_;
-    PartsWriter client_;
-    runtime::Task task_;
-
-  private:
-    RequestHandler handler_;
-    std::string ended_;
 };
 
 TEST_F(TimeoutTest, LeavesAnswersInTimeAlone) {

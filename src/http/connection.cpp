@@ -275,8 +275,10 @@ void Connection::dispatch(Exchange& exchange) {
     if (&exchange != incoming_) request_complete(exchange);
 
     const auto deadline = Deadline::at(now() + core_.limits.request_timeout);
-    const bool started = core_.scheduler().run(
-        "http request", [core = &core_, &exchange] { serve(*core, exchange); }, deadline);
+    const bool started =
+        core_.stats.in_flight < core_.limits.max_requests_in_flight &&
+        core_.scheduler().run(
+            "http request", [core = &core_, &exchange] { serve(*core, exchange); }, deadline);
     if (started) return;
     ++core_.stats.shed;
     set_unavailable(exchange.response, "ServiceUnavailable",
@@ -320,6 +322,7 @@ void Connection::serve(ServerCore& core, Exchange& exchange) {
         set_error(exchange.response, status, error_class, message);
     };
     exchange.begin();
+    ++core.stats.in_flight;
     try {
         core.handler(exchange.request, exchange.response);
     } catch (const runtime::FiberUnwound&) {
@@ -330,6 +333,7 @@ void Connection::serve(ServerCore& core, Exchange& exchange) {
         const auto handle = core.errors.report(exchange.request.path(), std::current_exception());
         fail(500, "InternalServiceError", "refer to error handle " + std::to_string(handle));
     }
+    --core.stats.in_flight;
     if (exchange.refusal) {
         fail(exchange.refusal->status, error_class_of(exchange.refusal->status),
              exchange.refusal->message);

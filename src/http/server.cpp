@@ -3,6 +3,8 @@
 #include "ringmaster/net/listener.hpp"
 #include "ringmaster/runtime/sync.hpp"
 
+#include <map>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <utility>
 #include <vector>
@@ -10,6 +12,16 @@
 #include "connection.hpp"
 
 namespace ringmaster::http {
+namespace {
+
+int family_of(int socket) noexcept {
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    const bool known = ::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size) == 0;
+    return known ? address.ss_family : AF_UNSPEC;
+}
+
+}  // namespace
 
 class Server::Impl {
   public:
@@ -37,6 +49,23 @@ class Server::Impl {
         return {};
     }
 
+    Result<void> accept_from(int listening_fd) {
+        if (core_.draining) return {};
+        auto& listener = inherited_[listening_fd];
+        if (listener == nullptr) {
+            listener = std::make_unique<net::Listener>(
+                core_.reactor, log_,
+                [this, family = family_of(listening_fd)](int fd) { serve(family, fd); });
+        }
+        listener->close();
+        return listener->adopt(listening_fd);
+    }
+
+    void stop_accepting_from(int listening_fd) noexcept {
+        const auto found = inherited_.find(listening_fd);
+        if (found != inherited_.end()) found->second->close();
+    }
+
     net::Endpoint local_endpoint(std::size_t i) const { return listeners_.at(i)->local_endpoint(); }
 
     void serve(int family, int fd) {
@@ -50,13 +79,13 @@ class Server::Impl {
         }
         connection->start();
         if (core_.stats.connections >= core_.limits.max_connections) {
-            for (const auto& listener : listeners_) listener->pause();
+            for_each_listener(&net::Listener::pause);
         }
     }
 
     std::size_t drain(Deadline deadline) {
         core_.draining = true;
-        for (const auto& listener : listeners_) listener->close();
+        for_each_listener(&net::Listener::close);
         for_each_connection(&Connection::drain);
         if (core_.connections.empty() || all_gone_.wait(deadline)) return 0;
         const std::size_t left = core_.stats.connections;
@@ -67,6 +96,12 @@ class Server::Impl {
     const ServerCore& core() const noexcept { return core_; }
 
   private:
+    template <class Action>
+    void for_each_listener(Action action) {
+        for (const auto& listener : listeners_) (listener.get()->*action)();
+        for (const auto& [fd, listener] : inherited_) (listener.get()->*action)();
+    }
+
     void for_each_connection(void (Connection::*action)()) {
         for (Connection* connection = core_.connections.front(); connection != nullptr;) {
             Connection* const next = core_.connections.next(*connection);
@@ -81,13 +116,14 @@ class Server::Impl {
             return;
         }
         if (core_.stats.connections + 1 < core_.limits.max_connections) return;
-        for (const auto& listener : listeners_) listener->resume();
+        for_each_listener(&net::Listener::resume);
     }
 
     Log& log_;
     ServerCore core_;
     runtime::Event all_gone_;
     std::vector<std::unique_ptr<net::Listener>> listeners_;
+    std::map<int, std::unique_ptr<net::Listener>> inherited_;  ///< by the descriptor given
 };
 
 Server::Server(runtime::Reactor& reactor, RequestHandler handler, ServerLimits limits,
@@ -99,6 +135,12 @@ Server::~Server() = default;
 
 Result<void> Server::listen(const net::Endpoint& endpoint) {
     return impl_->listen(endpoint);
+}
+Result<void> Server::accept_from(int listening_fd) {
+    return impl_->accept_from(listening_fd);
+}
+void Server::stop_accepting_from(int listening_fd) noexcept {
+    impl_->stop_accepting_from(listening_fd);
 }
 net::Endpoint Server::local_endpoint(std::size_t i) const {
     return impl_->local_endpoint(i);

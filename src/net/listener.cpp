@@ -2,8 +2,10 @@
 
 #include <cerrno>
 #include <cstring>
+#include <fcntl.h>
 #include <string>
 #include <sys/socket.h>
+#include <unistd.h>
 
 namespace ringmaster::net {
 namespace {
@@ -39,6 +41,31 @@ Result<void> Listener::listen(const Endpoint& endpoint, int backlog) {
     return {};
 }
 
+Result<void> Listener::adopt(int listening_fd) {
+    const auto failed = [](const char* step, const char* why) {
+        return Error{ErrorCode::unavailable,
+                     std::string("can't accept from an inherited socket: ") + step + ": " + why};
+    };
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    if (::getsockname(listening_fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+        return failed("getsockname", std::strerror(errno));
+    }
+    const int fd = ::fcntl(listening_fd, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0) return failed("F_DUPFD_CLOEXEC", std::strerror(errno));
+    boost::system::error_code error;
+    if (acceptor_.assign(Protocol(address.ss_family, 0), fd, error); error) {
+        ::close(fd);
+        return failed("epoll", error.message().c_str());
+    }
+    if (acceptor_.native_non_blocking(true, error); error) {
+        close();
+        return failed("O_NONBLOCK", error.message().c_str());
+    }
+    wait();
+    return {};
+}
+
 Endpoint Listener::local_endpoint() const {
     return acceptor_.local_endpoint();
 }
@@ -50,6 +77,9 @@ void Listener::resume() {
 
 void Listener::close() noexcept {
     retry_.cancel();
+    exhausted_ = false;
+    waiting_ = false;
+    ++opened_;
     boost::system::error_code ignored;  // the descriptor is released in any case
     acceptor_.close(ignored);
 }
@@ -57,11 +87,13 @@ void Listener::close() noexcept {
 void Listener::wait() {
     if (waiting_ || paused_ || exhausted_ || !acceptor_.is_open()) return;
     waiting_ = true;
-    acceptor_.async_wait(Acceptor::wait_read, [this](const boost::system::error_code& error) {
-        if (error) return;  // closed, perhaps together with this object
-        waiting_ = false;
-        reactor_.enter([this] { accept_ready(); });
-    });
+    acceptor_.async_wait(Acceptor::wait_read,
+                         [this, opened = opened_](const boost::system::error_code& error) {
+                             // Closed, perhaps together with this object.
+                             if (error || opened != opened_) return;
+                             waiting_ = false;
+                             reactor_.enter([this] { accept_ready(); });
+                         });
 }
 
 void Listener::accept_ready() {

@@ -146,6 +146,26 @@ class ServerTest : public ::testing::Test {
         return result.get_future().get();
     }
 
+    /// With room for two requests, of which there are two already.
+    void expect_third_is_shed() {
+        Client client(endpoint_);
+        client.send(get("/wait") + get("/wait") + get("/shed"));
+        Client other(endpoint_);
+        other.send(get("/also"));
+        const std::string answer = other.read_until("later\"}");
+        EXPECT_EQ(answer.substr(0, 33), "HTTP/1.1 503 Service Unavailable\r");
+        EXPECT_NE(answer.find("\r\nRetry-After: 1\r\n"), std::string::npos);
+        on_reactor([&] {
+            released_->set();
+            return 0;
+        });
+        const std::string answers = client.read_until("later\"}");
+        EXPECT_EQ(Client::count(answers, "waited"), 2);
+        EXPECT_EQ(Client::count(answers, "HTTP/1.1 503"), 1);
+        other.send(get("/again"));  // the connection was kept
+        EXPECT_NE(other.read_until("/again").find("200 OK"), std::string::npos);
+    }
+
     SystemClock clock_;
     runtime::CollectingLog log_;
     ErrorReporter errors_{log_};
@@ -224,22 +244,15 @@ TEST_F(ServerTest, RunsNoMoreRequestsOfAConnectionAtOnceThanThePipelineIsDeep) {
 
 TEST_F(ServerTest, ShedsWhatItHasNoFiberFor) {
     start({}, 2);
-    Client client(endpoint_);
-    client.send(get("/wait") + get("/wait") + get("/shed"));
-    Client other(endpoint_);
-    other.send(get("/also"));
-    const std::string answer = other.read_until("later\"}");
-    EXPECT_EQ(answer.substr(0, 33), "HTTP/1.1 503 Service Unavailable\r");
-    EXPECT_NE(answer.find("\r\nRetry-After: 1\r\n"), std::string::npos);
-    on_reactor([&] {
-        released_->set();
-        return 0;
-    });
-    const std::string answers = client.read_until("later\"}");
-    EXPECT_EQ(Client::count(answers, "waited"), 2);
-    EXPECT_EQ(Client::count(answers, "HTTP/1.1 503"), 1);
-    other.send(get("/again"));  // the connection was kept
-    EXPECT_NE(other.read_until("/again").find("200 OK"), std::string::npos);
+    expect_third_is_shed();
+}
+
+// Fibers beyond that are for other work.
+TEST_F(ServerTest, ShedsWhatExceedsTheBoundOfRequestsInFlight) {
+    start({.max_requests_in_flight = 2}, 64);
+    expect_third_is_shed();
+    EXPECT_EQ(on_reactor([&] { return server_->stats().in_flight; }), 0u);
+    EXPECT_EQ(on_reactor([&] { return server_->stats().shed; }), 2u);
 }
 
 TEST_F(ServerTest, WhatAHandlerThrowsBecomesA500WithTheHandleThatStandsInTheLog) {

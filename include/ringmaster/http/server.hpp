@@ -15,14 +15,15 @@
 
 namespace ringmaster::http {
 
-/// Every bound of the server. A request has also RequestLimits, and there are never more requests
-/// in flight than the scheduler has fibers: the next one is answered 503 with Retry-After.
+/// Every bound of the server. A request has also RequestLimits. Where no fiber is free, a request
+/// is answered as if there were too many in flight.
 struct ServerLimits {
     RequestLimits request{};
-    int backlog = 1024;                      ///< connections that wait in the kernel to be accepted
-    std::size_t max_connections = 15000;     ///< above it, they wait in the backlog
-    std::size_t pipeline_depth = 64;         ///< requests of one connection at one time
-    std::size_t max_requests_per_turn = 32;  ///< of one connection; then others get their turn
+    int backlog = 1024;                   ///< connections that wait in the kernel to be accepted
+    std::size_t max_connections = 15000;  ///< above it, they wait in the backlog
+    std::size_t max_requests_in_flight = 65'536;  ///< above it, 503 with Retry-After
+    std::size_t pipeline_depth = 64;              ///< requests of one connection at one time
+    std::size_t max_requests_per_turn = 32;       ///< of one connection; then others get their turn
     /// Unsent bytes of one connection, above which no more of its requests are read.
     std::size_t output_high_water_bytes = 256 * 1024;
     /// Bytes of a streamed request that its handler has not read yet, above which no more are read
@@ -42,9 +43,10 @@ struct ServerLimits {
 /// Live figures, since the start unless said otherwise.
 struct ServerStats {
     std::size_t connections = 0;  ///< now
+    std::size_t in_flight = 0;    ///< now, requests whose handler is at work
     std::uint64_t accepted = 0;
     std::uint64_t requests = 0;
-    std::uint64_t shed = 0;       ///< answered 503 because every fiber was in use
+    std::uint64_t shed = 0;       ///< answered 503 because too many were in flight
     std::uint64_t abandoned = 0;  ///< requests whose client left before their answer
 };
 
@@ -64,6 +66,13 @@ class Server {
 
     /// Begins to accept. May be called for several endpoints.
     Result<void> listen(const net::Endpoint& endpoint);
+    /// Begins to accept from a socket that listens already, which other processes may do as well.
+    /// The descriptor stays the caller's, and must stay open. Once more, after
+    /// stop_accepting_from().
+    Result<void> accept_from(int listening_fd);
+    /// Leaves that socket to the others. Connections stay. Harmless where nothing is accepted from
+    /// it.
+    void stop_accepting_from(int listening_fd) noexcept;
     /// Of the endpoint given to the i-th call of listen(), with the port that the kernel chose.
     net::Endpoint local_endpoint(std::size_t i = 0) const;
     /// Serves a connection that someone else has accepted. Takes over `fd`.

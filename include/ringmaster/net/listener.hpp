@@ -5,6 +5,7 @@
 #include "ringmaster/runtime/reactor.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 
 #include <boost/asio/basic_socket_acceptor.hpp>
@@ -25,13 +26,18 @@ class Listener {
     /// caps it at net.core.somaxconn). ErrorCode::unavailable tells the address and the system's
     /// reason.
     Result<void> listen(const Endpoint& endpoint, int backlog);
+    /// Accepts from a socket that listens already, and from which other processes may accept too.
+    /// Works on a duplicate of the descriptor: close() leaves the socket to the others, and
+    /// adopt() may follow again. ErrorCode::unavailable with the system's reason.
+    Result<void> adopt(int listening_fd);
     /// Where it listens, with the port that the kernel chose for port 0.
     Endpoint local_endpoint() const;
 
     /// Stops accepting until resume(). For a bound on connections.
     void pause() noexcept { paused_ = true; }
     void resume();
-    /// Closes the listening socket: the kernel refuses new connections from now on.
+    /// Closes the listening socket: the kernel refuses new connections from now on, unless other
+    /// processes have it too.
     void close() noexcept;
 
   private:
@@ -47,8 +53,9 @@ class Listener {
     Acceptor acceptor_;
     runtime::Timer retry_;
     bool waiting_ = false;
-    bool paused_ = false;     ///< by pause()
-    bool exhausted_ = false;  ///< no descriptors; retry_ is set
+    std::uint64_t opened_ = 0;  ///< how often: a wait of before the last close() is nobody's
+    bool paused_ = false;       ///< by pause()
+    bool exhausted_ = false;    ///< no descriptors; retry_ is set
     SteadyTime told_exhausted_ = SteadyTime::min();
 };
 

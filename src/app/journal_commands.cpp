@@ -27,6 +27,7 @@ std::string_view name_of(RecordType type) {
         case RecordType::sync: return "sync";
         case RecordType::seal: return "seal";
         case RecordType::gap: return "gap";
+        case RecordType::adopt: return "adopt";
     }
     return "unknown";
 }
@@ -61,6 +62,11 @@ std::string json_line(const InspectedRecord& record) {
             .time("free_at", times.eligible_at);
     };
     if (record.times) add_times(record.times->number, record.times->times);
+    if (const auto& adopt = record.adopt) {
+        add_times(adopt->number, store::times_of(adopt->slot));
+        line.time("allocated_at", adopt->slot.allocated_at)
+            .text("record", place(store::position_of(adopt->slot.record)));
+    }
     if (const auto& hold = record.hold) {
         add_times(hold->number, hold->times);
         line.time("allocated_at", hold->allocated_at).text("pool", hold->pool_id);
@@ -96,6 +102,11 @@ std::string text_line(const InspectedRecord& record) {
         add_time("free", times.eligible_at);
     };
     if (record.times) add_times(record.times->number, record.times->times);
+    if (const auto& adopt = record.adopt) {
+        add_times(adopt->number, store::times_of(adopt->slot));
+        add_time("from", adopt->slot.allocated_at);
+        add("recorded", place(store::position_of(adopt->slot.record)));
+    }
     if (const auto& hold = record.hold) {
         add_times(hold->number, hold->times);
         add_time("from", hold->allocated_at);

@@ -8,15 +8,15 @@ namespace ringmaster::store {
 
 using ringpool::Hold;
 
-ChainWalk::ChainWalk(const std::filesystem::path& shard, ringpool::PhoneNumber number,
+ChainWalk::ChainWalk(const std::filesystem::path& root, ringpool::PhoneNumber number,
                      const ringpool::Slot& slot, WallTime at, std::size_t max)
-    : reader_(shard),
-      shard_(shard),
+    : reader_(root),
+      root_(root),
       number_(number),
       at_(at),
       max_(max),
       link_(slot.record),
-      end_(Ended{slot.allocated_at, {slot.last_touch, slot.expires_at, slot.eligible_at}}) {
+      end_(Ended{slot.allocated_at, times_of(slot)}) {
     if ((link_ & kUnrecorded) != 0) add_lost();
 }
 
@@ -45,11 +45,23 @@ Result<std::optional<HoldRecord>> ChainWalk::read() {
     const JournalPosition position = position_of(link_);
     auto record = reader_.read_hold(position);
     if (!record || !*record) return record;
-    if ((*record)->number != number_ || position_of((*record)->previous) >= position) {
-        return damage(segment_path(shard_, segment_of(position)), offset_of(position),
+    if ((*record)->number != number_ || !leads_back(**record)) {
+        return damage(find_segment(root_, segment_of(position)), offset_of(position),
                       "the record of " + number_.e164() + " should stand there");
     }
     return record;
+}
+
+// What tells a chain from a circle: times never rise, and among records of one time positions fall
+// within a stream, and no more than all streams are gone through.
+bool ChainWalk::leads_back(const HoldRecord& record) {
+    if (record.since > since_) return false;
+    if (record.since < since_) crossings_ = 0;
+    since_ = record.since;
+    const JournalPosition from = position_of(link_);
+    const JournalPosition to = position_of(record.previous);
+    if (stream_of(from) == stream_of(to)) return to < from;
+    return ++crossings_ < kMaxStreams;
 }
 
 // Whether there is more to read.

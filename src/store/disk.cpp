@@ -54,6 +54,19 @@ std::error_code Disk::remove(const std::filesystem::path& path) {
     return ::unlink(path.c_str()) == 0 || errno == ENOENT ? std::error_code() : last_error();
 }
 
+std::error_code Disk::make_directory(const std::filesystem::path& path) {
+    if (::mkdir(path.c_str(), 0700) == 0) return {};
+    const std::error_code error = last_error();
+    std::error_code ignored;
+    if (errno == EEXIST && std::filesystem::is_directory(path, ignored)) return {};
+    return error;
+}
+
+std::error_code Disk::remove_directory(const std::filesystem::path& path) {
+    if (::rmdir(path.c_str()) == 0 || errno == ENOENT || errno == ENOTEMPTY) return {};
+    return last_error();
+}
+
 std::error_code Disk::sync_directory(const std::filesystem::path& directory) {
     UniqueFd file;
     if (const auto error = open_with(directory, O_RDONLY | O_DIRECTORY, file)) return error;

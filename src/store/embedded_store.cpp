@@ -1,6 +1,7 @@
 #include "ringmaster/store/embedded_store.hpp"
 
 #include "ringmaster/store/crc32c.hpp"
+#include "ringmaster/store/load_pools.hpp"
 #include "ringmaster/store/recovery.hpp"
 #include "ringmaster/store/retry_delay.hpp"
 
@@ -19,10 +20,6 @@ using ringpool::Slot;
 
 namespace {
 
-HoldTimes times_of(const Slot& slot) noexcept {
-    return {slot.last_touch, slot.expires_at, slot.eligible_at};
-}
-
 Result<void> check(const EmbeddedStoreOptions& options) {
     constexpr std::uint32_t kLeast = 4u << 10;
     constexpr std::uint32_t kMost = 1u << 30;
@@ -34,8 +31,16 @@ Result<void> check(const EmbeddedStoreOptions& options) {
 
 }  // namespace
 
-struct EmbeddedStore::Parts {
+/// What a store has itself where it shares its directory with no other.
+struct EmbeddedStore::Alone {
+    explicit Alone(DataDirectory own) : directory(std::move(own)) {}
     DataDirectory directory;
+    std::atomic<std::int64_t> ahead_ms{0};
+};
+
+struct EmbeddedStore::Parts {
+    ShardSeat seat;
+    std::vector<Layout::Retired> retired_streams;
     HoldClock clock;
     Holdings holdings;
     ringpool::SessionHasher::Key secret;
@@ -56,34 +61,70 @@ Result<std::unique_ptr<EmbeddedStore>> EmbeddedStore::open(runtime::Reactor& rea
                                                            ringpool::Catalog& catalog,
                                                            EmbeddedStoreOptions options, Log& log,
                                                            Disk& disk, const BootTime& boot) {
+    static NoNeighbours alone;  // has no state
+    return open(reactor, catalog, std::move(options), log, disk, boot, alone);
+}
+
+Result<std::unique_ptr<EmbeddedStore>> EmbeddedStore::open(runtime::Reactor& reactor,
+                                                           ringpool::Catalog& catalog,
+                                                           EmbeddedStoreOptions options, Log& log,
+                                                           Disk& disk, const BootTime& boot,
+                                                           Neighbours& neighbours) {
     reactor.scheduler().update_time();
-    const SteadyTime now = reactor.scheduler().now();
     if (auto good = check(options); !good) return good.error();
     auto directory = DataDirectory::open(disk, options.directory);
     if (!directory) return directory.error();
+    auto alone = std::make_unique<Alone>(*std::move(directory));
+    const auto all_here = [](std::string_view) { return std::size_t{0}; };
+    const auto layout = prepare_layout(disk, alone->directory, 1, all_here, log);
+    if (!layout) return layout.error();
+    const auto clock = common_hold_clock(alone->directory, *layout, reactor.scheduler().now(),
+                                         reactor.scheduler().wall_now(), boot);
+    if (!clock) return clock.error();
+    const ShardSeat seat{&alone->directory, layout->streams[0], true, *clock,
+                         &alone->ahead_ms,  &neighbours};
+    auto store = open(reactor, catalog, std::move(options), log, disk, seat);
+    if (store) (*store)->alone_ = std::move(alone);
+    return store;
+}
+
+Result<std::unique_ptr<EmbeddedStore>> EmbeddedStore::open(runtime::Reactor& reactor,
+                                                           ringpool::Catalog& catalog,
+                                                           EmbeddedStoreOptions options, Log& log,
+                                                           Disk& disk, const ShardSeat& seat) {
+    reactor.scheduler().update_time();
+    const SteadyTime now = reactor.scheduler().now();
+    if (auto good = check(options); !good) return good.error();
     Holdings holdings;
-    const PoolFiles pool_files(disk, directory->pools());
-    if (auto loaded = PoolKeeper::load(pool_files, catalog, holdings); !loaded) {
+    const PoolFiles pool_files(disk, seat.directory->pools());
+    if (auto loaded = load_pools(pool_files, *seat.neighbours, catalog, holdings); !loaded) {
         return loaded.error();
     }
-    auto recovered = recover(disk, directory->shard(), log);
+    const std::filesystem::path shard = stream_path(seat.directory->root(), seat.stream);
+    auto recovered = recover(disk, shard, seat.stream, log);
     if (!recovered) return recovered.error();
-    const auto secret = directory->secret(disk, !recovered->found_anything);
+    const auto secret = seat.directory->secret(disk, false);
     if (!secret) return secret.error();
+    std::vector<Layout::Retired> retired;
+    if (seat.first) {
+        auto taken = take_over_retired(disk, *seat.directory);
+        if (!taken) return taken.error();
+        retired = *std::move(taken);
+    }
     holdings.restore(recovered->slots);
 
-    const HoldClock clock(now, reactor.scheduler().wall_now(), boot, recovered->anchor,
-                          recovered->latest);
+    HoldClock clock(seat.clock, *seat.ahead_ms);
+    clock.catch_up(now, recovered->latest);
     const std::uint32_t segment = recovered->next_segment;
-    const SegmentShape shape{directory->shard(), options.segment_bytes,
-                             options.fsync == Fsync::always};
+    const SegmentShape shape{shard, options.segment_bytes, options.fsync == Fsync::always};
     auto first = lay_out_segment(
         disk, shape, {segment, 0, clock.anchor(now), position_at(segment, SegmentHeader::kBytes)});
     if (!first) return first.error();
 
     log.info("store: " + std::to_string(recovered->slots.size()) + " numbers recovered, " +
              std::to_string(recovered->replayed_bytes) + " bytes of journal replayed");
-    Parts parts{*std::move(directory),
+    Parts parts{seat,
+                std::move(retired),
                 clock,
                 std::move(holdings),
                 *secret,
@@ -105,7 +146,9 @@ EmbeddedStore::EmbeddedStore(runtime::Reactor& reactor, ringpool::Catalog& catal
       options_(std::move(options)),
       log_(log),
       disk_(disk),
-      directory_(std::move(parts.directory)),
+      seat_(parts.seat),
+      shard_(parts.shape.directory),
+      retired_streams_(std::move(parts.retired_streams)),
       clock_(parts.clock),
       holdings_(std::move(parts.holdings)),
       hasher_(parts.secret),
@@ -120,15 +163,19 @@ EmbeddedStore::EmbeddedStore(runtime::Reactor& reactor, ringpool::Catalog& catal
           log),
       journal_(reactor, sync_helper_, disk, supply_, options_.fsync, std::move(parts.first),
                runtime::Callback::of<&EmbeddedStore::journal_failed>(*this)),
-      snapshotter_(reactor, file_helper_, disk, directory_.shard()),
+      snapshotter_(reactor, file_helper_, disk, shard_),
       snapshot_at_(options_.snapshot_after_bytes -
                    std::min(options_.snapshot_after_bytes, parts.replayed_bytes)),
       retained_{position_at(parts.oldest_segment, 0)},
       gate_(reactor.scheduler()),
-      pool_keeper_(reactor, PoolFiles(disk, directory_.pools()), catalog, holdings_, clock_, gate_,
-                   {options_.max_pools, options_.max_numbers}),
-      history_({reactor, gate_, disk, directory_.shard(), catalog, holdings_, hasher_, clock_,
-                journal_}),
+      adoption_(gate_, journal_, holdings_),
+      pool_keeper_(
+          {reactor, PoolFiles(disk, seat_.directory->pools()), catalog, holdings_, clock_, gate_,
+           *seat_.neighbours,
+           [this](std::span<const NumberKnowledge> known) { return adoption_.adopt(known); }},
+          {options_.max_pools, options_.max_numbers}),
+      history_({reactor, gate_, disk, seat_.directory->root(), seat_.stream, retired_streams_,
+                catalog, holdings_, hasher_, clock_, journal_}),
       keeper_work_(reactor.scheduler()),
       part_ended_(reactor.scheduler()) {}
 
@@ -168,7 +215,7 @@ void EmbeddedStore::allocate(std::span<const AllocationRequest> requests,
     while (pass && done < requests.size()) {
         std::size_t bytes = 0;
         const std::size_t count = chunk_of(requests.subspan(done), bytes);
-        if (count == 0) {  // no segment has room for this row alone
+        if (count == 0) {  // this row alone is too much, or of a pool that is not here
             refuse(requests.subspan(done, 1), answers.subspan(done, 1));
             ++done;
             continue;
@@ -197,7 +244,8 @@ void EmbeddedStore::refuse(std::span<const AllocationRequest> requests,
     }
 }
 
-// How many of the first requests fit into one reservation, and how much to reserve.
+// How many of the first requests fit into one reservation, and are of pools that are here; and how
+// much to reserve.
 std::size_t EmbeddedStore::chunk_of(std::span<const AllocationRequest> requests,
                                     std::size_t& bytes) const noexcept {
     const std::size_t limit = std::min(journal_.max_reserve_bytes(), kMaxPayloadBytes);
@@ -207,7 +255,7 @@ std::size_t EmbeddedStore::chunk_of(std::span<const AllocationRequest> requests,
         const std::size_t most =
             record_bytes(HoldRecord::kFixedBytes + catalog_.at(request.pool).id.size() +
                          session.id.value_or("").size() + session.context.bytes().size());
-        if (bytes + most > limit) break;
+        if (bytes + most > limit || !holdings_.has_pool(request.pool)) break;
         bytes += most;
         ++count;
     }
@@ -263,11 +311,13 @@ void EmbeddedStore::count(ringpool::PoolIndex pool, const RingPool::Decision& de
 }
 
 void EmbeddedStore::count_overflow(ringpool::PoolIndex pool, OverflowReason reason) noexcept {
+    if (!holdings_.has_pool(pool)) return;
     ++holdings_.counters(pool).overflows[static_cast<std::size_t>(reason)];
 }
 
 // A hold that goes on with the same context needs its new times recorded and nothing else. With
-// another context it needs a record of its own: a call is attributed to the latest one.
+// another context it needs a record of its own: a call is attributed to the latest one. So does one
+// that began in another stream, which is not kept for its sake.
 void EmbeddedStore::record(const AllocationRequest& request, const ringpool::SessionHash& session,
                            const RingPool::Decision& decision) {
     RingPool& pool = holdings_.pool(request.pool);
@@ -276,7 +326,8 @@ void EmbeddedStore::record(const AllocationRequest& request, const ringpool::Ses
     // Not keyed: who makes two contexts collide only keeps his own call from the later one.
     const std::uint32_t context = crc32c(std::as_bytes(std::span(request.session.context.bytes())));
     const bool goes_on = decision.outcome != RingPool::Outcome::fresh;
-    const bool recorded = is_good(slot.record) && slot.record > retained_.aged_before;
+    const bool recorded =
+        is_good(slot.record) && is_own(slot.record) && slot.record > retained_.aged_before;
     if (goes_on && recorded && slot.context == context) {
         if (decision.outcome == RingPool::Outcome::refreshed) {
             journal_.append_times(RecordType::touch, {number, times_of(slot)});
@@ -304,6 +355,10 @@ Result<void> EmbeddedStore::release(ringpool::PoolIndex index, ringpool::PhoneNu
                                     const ringpool::Session& session, Deadline deadline) {
     const auto pass = gate_.enter();
     if (!pass) return Error{ErrorCode::unavailable, "the store is closed"};
+    const auto not_held = [&] {
+        return Error{ErrorCode::not_found, "the session does not hold " + number.e164()};
+    };
+    if (!holdings_.has_pool(index)) return not_held();
     if (auto room = journal_.reserve(kTimesRecordBytes, deadline); !room) {
         return Error{ErrorCode::unavailable, room.error().message};
     }
@@ -312,7 +367,7 @@ Result<void> EmbeddedStore::release(ringpool::PoolIndex index, ringpool::PhoneNu
     const auto slot = pool.find(hash);
     if (slot == RingPool::kNone || pool.number(slot).number != number ||
         !holdings_.release(index, hash, slot, hold_now())) {
-        return Error{ErrorCode::not_found, "the session does not hold " + number.e164()};
+        return not_held();
     }
     journal_.append_times(RecordType::release, {number, times_of(pool.slot(slot))});
     if (auto done = journal_.commit(deadline); !done) {
@@ -370,15 +425,21 @@ Result<void> EmbeddedStore::take_snapshot(bool repairing) {
             appended = journal_.appended_bytes();
             // Of who had one that nobody may be kept from any more, there is something to be told
             // for as long as its record is there.
-            holdings_.forget_strays_if(
-                [now = hold_now(), history = retained_.begin](const Slot& slot) {
-                    return slot.eligible_at <= now && slot.record < history;
-                });
+            holdings_.forget_strays_if([this, now = hold_now()](const Slot& slot) {
+                return slot.eligible_at <= now && !has_history(slot);
+            });
             return SnapshotHeader{journal_.end(), clock_.anchor(reactor_.scheduler().now())};
         },
         [&] { return repairing ? journal_.record_gap() : journal_.sync(Deadline::never()); });
     if (done) snapshot_at_ = appended + options_.snapshot_after_bytes;
     return done;
+}
+
+// Of a record in another stream it is known only when that will have been removed at the latest.
+bool EmbeddedStore::has_history(const Slot& slot) const noexcept {
+    const JournalPosition record = position_of(slot.record);
+    if (is_own(record)) return record >= retained_.begin;
+    return record != 0 && hold_now() - slot.last_touch <= retired_age(options_.history);
 }
 
 void EmbeddedStore::take_due_snapshot() {
@@ -393,10 +454,17 @@ Result<void> EmbeddedStore::remove_old_files() {
     const WallTime now = hold_now();
     const HistoryLimits limits{options_.history, options_.history_max_bytes};
     const auto retained =
-        file_helper_.run([&] { return apply_retention(disk_, directory_.shard(), now, limits); });
+        file_helper_.run([&] { return apply_retention(disk_, shard_, now, limits); });
     if (!retained) return retained.error();
     retained_ = *retained;
-    return {};
+    return file_helper_.run([&]() -> Result<void> {
+        for (const auto& [stream, end] : retired_streams_) {
+            const auto path = stream_path(seat_.directory->root(), stream);
+            auto done = retain_retired(disk_, path, end, now, retired_age(options_.history));
+            if (!done) return done;
+        }
+        return {};
+    });
 }
 
 void EmbeddedStore::repair() {
@@ -429,12 +497,12 @@ void EmbeddedStore::journal_failed() {
 void EmbeddedStore::forget_lost_records() {
     journal_.for_each_unwritten_hold([&](JournalPosition position, const HoldRecord& hold) {
         Slot* const slot = holdings_.find(hold.number);
-        if (slot == nullptr || slot->record < position) return;
+        if (slot == nullptr || !is_own(slot->record) || slot->record < position) return;
         slot->record = hold.previous | (hold.continuation ? kDoubtful : kUnrecorded);
     });
     const JournalPosition durable = journal_.durable();
     holdings_.change_each([&](Slot& slot) {
-        if (slot.record >= durable) slot.record |= kDoubtful;
+        if (is_own(slot.record) && slot.record >= durable) slot.record |= kDoubtful;
     });
 }
 

@@ -111,16 +111,7 @@ Result<void> begin_erasure(Disk& disk, const fs::path& shard,
     }
     store_at(bytes.data() + 12, crc32c(std::span<const std::byte>(bytes).subspan(16)));
 
-    const fs::path path = erasure_path(shard);
-    const fs::path draft = unfinished(path);
-    UniqueFd file;
-    auto error = disk.create(draft, file);
-    if (!error) error = disk.write_at(file.get(), bytes, 0);
-    if (!error) error = disk.sync(file.get());
-    if (!error) error = disk.rename(draft, path);
-    if (!error) error = disk.sync_directory(shard);
-    if (error) return disk_error("write", path, error);
-    return {};
+    return replace_file(disk, erasure_path(shard), bytes);
 }
 
 Result<std::vector<Erasable>> pending_erasure(const fs::path& shard) {

@@ -42,24 +42,30 @@ BootTime BootTime::read() noexcept {
     return boot;
 }
 
-HoldClock::HoldClock(SteadyTime now, WallTime wall, const BootTime& boot,
-                     const std::optional<TimeAnchor>& last, WallTime latest) noexcept
-    : steady_(now), start_{wall, boot.since_boot, boot.boot_id} {
-    if (last) {
-        if (last->boot_id == boot.boot_id && boot.boot_id != kUnknownBoot &&
-            boot.since_boot >= last->since_boot) {
-            start_.hold_time = last->hold_time + (boot.since_boot - last->since_boot);
-        }
-        start_.hold_time = std::max(start_.hold_time, last->hold_time);
+HoldClock::Base HoldClock::begin(SteadyTime now, WallTime wall, const BootTime& boot,
+                                 const std::optional<TimeAnchor>& last) noexcept {
+    Base base{now, {wall, boot.since_boot, boot.boot_id}};
+    if (!last) return base;
+    WallTime& time = base.anchor.hold_time;
+    if (last->boot_id == boot.boot_id && boot.boot_id != kUnknownBoot &&
+        boot.since_boot >= last->since_boot) {
+        time = last->hold_time + (boot.since_boot - last->since_boot);
     }
-    start_.hold_time = std::max(start_.hold_time, latest);
+    time = std::max(time, last->hold_time);
+    return base;
 }
 
-// While the process lives, both clocks go on with the steady one. Should the machine sleep, time
-// stands still for the store, and the next start makes up for it.
+// While a process lives, all clocks go on with the steady one. Should the machine sleep, time
+// stands still for the store, and the next begin makes up for it.
 TimeAnchor HoldClock::anchor(SteadyTime now) const noexcept {
-    const auto gone = std::chrono::floor<std::chrono::milliseconds>(now - steady_);
-    return {start_.hold_time + gone, start_.since_boot + gone, start_.boot_id};
+    return {at(now), base_.anchor.since_boot + elapsed(now), base_.anchor.boot_id};
+}
+
+void HoldClock::catch_up(SteadyTime now, WallTime latest) noexcept {
+    const std::int64_t needed = (latest - base_.anchor.hold_time - elapsed(now)).count();
+    std::int64_t ahead = ahead_ms_->load(std::memory_order_relaxed);
+    while (ahead < needed && !ahead_ms_->compare_exchange_weak(ahead, needed)) {
+    }
 }
 
 }  // namespace ringmaster::store

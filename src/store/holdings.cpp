@@ -14,6 +14,8 @@ using ringpool::Slot;
 void Holdings::put_pool(PoolIndex index, const ringpool::HoldRules& rules) {
     while (pools_.size() <= index) pools_.emplace_back(rules);
     counters_.resize(pools_.size());
+    here_.resize(pools_.size());
+    here_[index] = true;
     pools_[index].change_rules(rules);
 }
 
@@ -81,9 +83,23 @@ bool Holdings::release(PoolIndex pool, const ringpool::SessionHash& session,
     return true;
 }
 
-Slot* Holdings::find(PhoneNumber number) noexcept {
+const Slot* Holdings::find(PhoneNumber number) const noexcept {
     if (const Place* const here = place(number)) return &pools_[here->pool].slot(here->slot);
     return strays_.find(number);
+}
+
+ringpool::PoolCounters Holdings::all_counters() const noexcept {
+    ringpool::PoolCounters sum;
+    for (const ringpool::PoolCounters& of_one : counters_) {
+        sum.allocations += of_one.allocations;
+        sum.new_holds += of_one.new_holds;
+        sum.releases += of_one.releases;
+        for (std::size_t i = 0; i < sum.overflows.size(); ++i) {
+            sum.overflows[i] += of_one.overflows[i];
+        }
+        sum.early_reissues += of_one.early_reissues;
+    }
+    return sum;
 }
 
 }  // namespace ringmaster::store

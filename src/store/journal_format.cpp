@@ -12,7 +12,8 @@ namespace ringmaster::store {
 namespace {
 
 constexpr std::array<char, 8> kMagic = {'R', 'M', 'J', 'O', 'U', 'R', 'N', '\n'};
-constexpr std::uint32_t kVersion = 2;
+constexpr std::uint32_t kVersion = 3;
+constexpr std::uint32_t kOldestVersion = 2;
 constexpr std::uint8_t kHasSessionId = 1;
 constexpr std::uint8_t kContinuation = 2;
 constexpr std::uint8_t kErased = 4;
@@ -30,6 +31,12 @@ std::uint32_t reckon_crc(const std::byte* record, std::size_t bytes, std::uint32
                          std::uint32_t salt) noexcept {
     return crc32c({record + 4, bytes - 4}, salt ^ offset);
 }
+
+// Where what stands in an adopt record.
+constexpr std::size_t kAdoptAllocatedAt = 24;
+constexpr std::size_t kAdoptRecord = 32;
+constexpr std::size_t kAdoptSession = 40;
+constexpr std::size_t kAdoptContext = 56;
 
 // The payload stands at place.out + 8 already.
 std::size_t finish_record(RecordPlace place, RecordType type, std::size_t payload_bytes) noexcept {
@@ -110,7 +117,8 @@ Result<SegmentHeader> SegmentHeader::decode(std::span<const std::byte> bytes) {
     if (load_at<std::uint32_t>(at + 60) != crc32c({at, 60})) {
         return damaged("has a header whose checksum does not match");
     }
-    if (load_at<std::uint32_t>(at + 8) != kVersion) {
+    const auto version = load_at<std::uint32_t>(at + 8);
+    if (version < kOldestVersion || version > kVersion) {
         return damaged("has a version of the format that this program does not know");
     }
     SegmentHeader header;
@@ -163,6 +171,23 @@ std::optional<HoldRecord> HoldRecord::decode(std::span<const std::byte> payload)
     return record;
 }
 
+std::optional<AdoptRecord> AdoptRecord::decode(std::span<const std::byte> payload) noexcept {
+    if (payload.size() != kPayloadBytes) return std::nullopt;
+    const std::byte* const at = payload.data();
+    const auto times = get_times_record(at);
+    if (!times) return std::nullopt;
+    AdoptRecord record;
+    record.number = times->number;
+    ringpool::Slot& slot = record.slot;
+    set_times(slot, times->times);
+    slot.allocated_at = load_time_at(at + kAdoptAllocatedAt);
+    slot.record = load_at<RecordLink>(at + kAdoptRecord);
+    slot.session = {load_at<std::uint64_t>(at + kAdoptSession),
+                    load_at<std::uint64_t>(at + kAdoptSession + 8)};
+    slot.context = load_at<std::uint32_t>(at + kAdoptContext);
+    return record;
+}
+
 std::size_t encode_hold(RecordPlace place, const HoldRecord& record) noexcept {
     assert(record.pool_id.size() <= 255 && record.session_id.value_or("").size() <= 65535);
     assert(!record.erased);
@@ -208,6 +233,19 @@ std::size_t encode_seal(RecordPlace place) noexcept {
 std::size_t encode_gap(RecordPlace place, JournalPosition trusted_before) noexcept {
     store_at(place.out + kRecordHeaderBytes, trusted_before);
     return finish_record(place, RecordType::gap, sizeof(trusted_before));
+}
+
+std::size_t encode_adopt(RecordPlace place, const AdoptRecord& record) noexcept {
+    std::byte* const at = place.out + kRecordHeaderBytes;
+    const ringpool::Slot& slot = record.slot;
+    put_times_record(at, record.number, times_of(slot));
+    store_time_at(at + kAdoptAllocatedAt, slot.allocated_at);
+    store_at(at + kAdoptRecord, slot.record);
+    store_at(at + kAdoptSession, slot.session.low);
+    store_at(at + kAdoptSession + 8, slot.session.high);
+    store_at(at + kAdoptContext, slot.context);
+    store_at(at + kAdoptContext + 4, std::uint32_t{0});
+    return finish_record(place, RecordType::adopt, AdoptRecord::kPayloadBytes);
 }
 
 std::size_t claimed_record_bytes(std::span<const std::byte> begin) noexcept {

@@ -3,12 +3,15 @@
 #include "ringmaster/store/chain_walk.hpp"
 #include "ringmaster/store/data_directory.hpp"
 #include "ringmaster/store/erasure.hpp"
+#include "ringmaster/store/journal_reader.hpp"
 
 #include <algorithm>
 #include <string>
 #include <utility>
 
 namespace ringmaster::store {
+
+namespace fs = std::filesystem;
 
 using ringpool::Hold;
 using ringpool::RingPool;
@@ -44,7 +47,7 @@ Result<std::vector<Hold>> JournalHistory::holders(ringpool::PhoneNumber number,
     const Slot* const slot = parts_.holdings.find(number);
     if (slot == nullptr || !slot->session || max == 0) return std::vector<Hold>();
 
-    ChainWalk walk(parts_.shard, number, *slot, at.value_or(scheduler.wall_now()) - ahead, max);
+    ChainWalk walk(parts_.root, number, *slot, at.value_or(scheduler.wall_now()) - ahead, max);
     while (true) {
         const auto more = helper_.run([&] { return walk.go_on(kRecordsAtOnce); });
         if (!more) return more.error();
@@ -68,31 +71,44 @@ Result<std::size_t> JournalHistory::erase(std::string_view session_id) {
     if (!pass) return closed();
     const auto lock = erasing_.lock();
     const runtime::CancellationShield whole(parts_.reactor.scheduler());
-    // One that failed halfway has left records that can't be read.
-    auto done = helper_.run([&] { return finish_erasure(parts_.disk, parts_.shard); });
-    if (!done) return done.error();
-    if (done = release_all(session_id); !done) return done.error();
+    if (auto done = release_all(session_id); !done) return done.error();
     // No record of the session that is added from here on belongs to what it is to be forgotten
     // for.
     const JournalPosition end = parts_.journal.end();
-    if (done = parts_.journal.sync(Deadline::never()); !done) return done.error();
+    if (auto done = parts_.journal.sync(Deadline::never()); !done) return done.error();
+    auto erased = erase_from(parts_.stream, session_id, end);
+    for (const Layout::Retired& retired : parts_.retired) {
+        if (!erased) break;
+        const auto more = erase_from(retired.stream, session_id, {});
+        erased = more ? Result(*erased + *more) : more;
+    }
+    return erased;
+}
 
-    const auto files = helper_.run([&] { return list_shard(parts_.shard); });
-    if (!files) return files.error();
+// Up to `end`, or all of the stream.
+Result<std::size_t> JournalHistory::erase_from(std::uint32_t stream, std::string_view session_id,
+                                               std::optional<JournalPosition> end) {
+    const fs::path shard = stream_path(parts_.root, stream);
+    // An erasure that failed halfway has left records that can't be read.
+    auto done = helper_.run([&] { return finish_erasure(parts_.disk, shard); });
+    if (!done) return done.error();
+    const auto files = helper_.run([&] { return list_shard(shard); });
+    if (!files) return was_removed(shard, 0) ? Result(std::size_t{0}) : files.error();
+    if (files->segments.empty()) return std::size_t{0};
+    const JournalPosition last = end.value_or(position_at(files->segments.back(), UINT32_MAX));
     std::vector<Erasable> found;
     for (const std::uint32_t segment : files->segments) {
-        if (segment > segment_of(end)) break;
+        if (segment > segment_of(last)) break;
         if (parts_.gate.closed()) return closed();
         // Segment by segment, so that who asks for a holder need not wait for all of them.
-        done = helper_.run([&] {
-            return find_erasable(parts_.disk, parts_.shard, segment, session_id, end, found);
-        });
+        done = helper_.run(
+            [&] { return find_erasable(parts_.disk, shard, segment, session_id, last, found); });
         if (!done) return done.error();
     }
     if (found.empty()) return std::size_t{0};
     done = helper_.run([&] {
-        auto listed = begin_erasure(parts_.disk, parts_.shard, found);
-        return listed ? finish_erasure(parts_.disk, parts_.shard) : listed;
+        auto listed = begin_erasure(parts_.disk, shard, found);
+        return listed ? finish_erasure(parts_.disk, shard) : listed;
     });
     if (!done) return done.error();
     // Should such a hold go on all the same (its number was in no pool, and comes back to one), its
@@ -121,19 +137,18 @@ Result<void> JournalHistory::release_all(std::string_view session_id) {
 bool JournalHistory::release_some(std::string_view session_id, std::size_t most) {
     const WallTime now = hold_now();
     std::size_t released = 0;
-    parts_.catalog.for_each([&](ringpool::PoolIndex index,
-                                const ringpool::PoolDefinition& definition) {
-        if (released == most) return;
-        RingPool& pool = parts_.holdings.pool(index);
-        const auto session = parts_.hasher.hash(definition.id, {session_id, {}});
-        const auto slot = pool.find(session);
-        if (!parts_.holdings.release(index, session, slot, now)) return;
-        const Slot& state = pool.slot(slot);
-        parts_.journal.append_times(
-            RecordType::release,
-            {pool.number(slot).number, {state.last_touch, state.expires_at, state.eligible_at}});
-        ++released;
-    });
+    parts_.catalog.for_each(
+        [&](ringpool::PoolIndex index, const ringpool::PoolDefinition& definition) {
+            if (released == most || !parts_.holdings.has_pool(index)) return;
+            RingPool& pool = parts_.holdings.pool(index);
+            const auto session = parts_.hasher.hash(definition.id, {session_id, {}});
+            const auto slot = pool.find(session);
+            if (!parts_.holdings.release(index, session, slot, now)) return;
+            const Slot& state = pool.slot(slot);
+            parts_.journal.append_times(RecordType::release,
+                                        {pool.number(slot).number, times_of(state)});
+            ++released;
+        });
     return released < most;
 }
 

@@ -3,6 +3,7 @@
 #include "ringmaster/store/data_directory.hpp"
 #include "ringmaster/store/erasure.hpp"
 #include "ringmaster/store/journal_reader.hpp"
+#include "ringmaster/store/layout.hpp"
 #include "ringmaster/store/snapshot.hpp"
 
 #include <algorithm>
@@ -17,12 +18,39 @@ namespace fs = std::filesystem;
 
 namespace {
 
+/// What has been told so far, of all streams.
+struct Report {
+    const InspectionVisitor& visitor;
+    InspectionSummary summary;
+    std::uint64_t all_bytes = 0;
+
+    void find(bool damage, const fs::path& file, std::uint64_t offset, std::string what) {
+        if (damage) ++summary.damages;
+        if (visitor.on_finding) visitor.on_finding({damage, file, offset, std::move(what)});
+    }
+};
+
+std::uint64_t bytes_of(const fs::path& shard, const ShardFiles& files) {
+    std::uint64_t sum = 0;
+    std::error_code error;
+    for (const std::uint32_t id : files.segments) {
+        const auto bytes = fs::file_size(segment_path(shard, id), error);
+        if (!error) sum += bytes;
+    }
+    for (const JournalPosition position : files.snapshots) {
+        const auto bytes = fs::file_size(snapshot_path(shard, position), error);
+        if (!error) sum += bytes;
+    }
+    return sum;
+}
+
+/// Of one stream.
 class Inspection {
   public:
-    Inspection(fs::path shard, const InspectionVisitor& visitor)
-        : shard_(std::move(shard)), visitor_(visitor) {}
+    Inspection(Report& report, fs::path shard, ShardFiles files)
+        : report_(report), shard_(std::move(shard)), files_(std::move(files)) {}
 
-    Result<InspectionSummary> run();
+    Result<void> run();
 
   private:
     void look_at_leftovers();
@@ -33,59 +61,40 @@ class Inspection {
     std::uint32_t walk(const LoadedSegment& segment, std::uint32_t offset);
     void tell_record(const LoadedSegment& segment, std::uint32_t offset, const RecordView& view);
     Result<void> tell_tail(const LoadedSegment& segment, std::uint32_t offset);
-    void find(bool damage, const fs::path& file, std::uint64_t offset, std::string what);
+    void find(bool damage, const fs::path& file, std::uint64_t offset, std::string what) {
+        report_.find(damage, file, offset, std::move(what));
+    }
     void progress(const fs::path& file);
 
+    Report& report_;
     const fs::path shard_;
-    const InspectionVisitor& visitor_;
-    InspectionSummary summary_;
-    ShardFiles files_;
+    const ShardFiles files_;
     std::vector<Erasable> pending_;
-    std::uint64_t all_bytes_ = 0;
     bool sealed_ = false;  ///< the segment that was walked last
     /// Where snapshots stand at which no record of the journal has begun so far.
     std::vector<JournalPosition> unmet_;
 };
 
-Result<InspectionSummary> Inspection::run() {
-    std::error_code error;
-    if (!fs::is_directory(shard_, error)) {
-        return Error{ErrorCode::not_found, shard_.string() + " is not a directory"};
-    }
-    auto files = list_shard(shard_);
-    if (!files) return files.error();
-    files_ = *std::move(files);
-    for (const std::uint32_t id : files_.segments) {
-        const auto bytes = fs::file_size(segment_path(shard_, id), error);
-        if (!error) all_bytes_ += bytes;
-    }
-    for (const JournalPosition position : files_.snapshots) {
-        const auto bytes = fs::file_size(snapshot_path(shard_, position), error);
-        if (!error) all_bytes_ += bytes;
-    }
+Result<void> Inspection::run() {
     look_at_leftovers();
     for (const JournalPosition position : files_.snapshots) {
-        if (auto done = inspect_snapshot(position); !done) return done.error();
+        if (auto done = inspect_snapshot(position); !done) return done;
     }
-    if (auto done = inspect_segments(); !done) return done.error();
+    if (auto done = inspect_segments(); !done) return done;
     for (const JournalPosition position : unmet_) {
         find(true, snapshot_path(shard_, position), 0, "the journal has no record where it stands");
     }
-    return summary_;
-}
-
-void Inspection::find(bool damage, const fs::path& file, std::uint64_t offset, std::string what) {
-    if (damage) ++summary_.damages;
-    if (visitor_.on_finding) visitor_.on_finding({damage, file, offset, std::move(what)});
+    return {};
 }
 
 void Inspection::progress(const fs::path& file) {
     std::error_code error;
     const auto bytes = fs::file_size(file, error);
-    if (!error) summary_.bytes += bytes;
+    std::uint64_t& done = report_.summary.bytes;
+    if (!error) done += bytes;
     // Beside a daemon that runs, files may have grown.
-    if (visitor_.on_progress) {
-        visitor_.on_progress(summary_.bytes, std::max(all_bytes_, summary_.bytes));
+    if (report_.visitor.on_progress) {
+        report_.visitor.on_progress(done, std::max(report_.all_bytes, done));
     }
 }
 
@@ -110,7 +119,7 @@ Result<void> Inspection::inspect_snapshot(JournalPosition position) {
     std::error_code error;
     // The daemon removes old ones as it goes.
     if (!bytes) return fs::exists(path, error) ? Result<void>(bytes.error()) : Result<void>();
-    ++summary_.snapshots;
+    ++report_.summary.snapshots;
     progress(path);
     SlotMap slots;
     const auto header = SnapshotHeader::decode(*bytes);
@@ -160,7 +169,7 @@ Result<std::optional<LoadedSegment>> Inspection::load(std::uint32_t id) {
 Result<void> Inspection::inspect_segment(std::uint32_t id) {
     auto segment = load(id);
     if (!segment || !*segment) return segment ? Result<void>() : segment.error();
-    ++summary_.segments;
+    ++report_.summary.segments;
     progress((*segment)->path());
     std::uint32_t offset = walk(**segment, SegmentHeader::kBytes);
     // While it was looked at, a daemon that runs may have written more, or half of it.
@@ -189,9 +198,15 @@ std::uint32_t Inspection::walk(const LoadedSegment& segment, std::uint32_t offse
     return offset;
 }
 
+// Within a stream links lead back; of what is in another one, the position says nothing.
+bool may_link(JournalPosition from, RecordLink link) noexcept {
+    const JournalPosition to = position_of(link);
+    return stream_of(to) != stream_of(from) || to < from;
+}
+
 void Inspection::tell_record(const LoadedSegment& segment, std::uint32_t offset,
                              const RecordView& view) {
-    ++summary_.records[static_cast<std::size_t>(view.type)];
+    ++report_.summary.records[static_cast<std::size_t>(view.type)];
     InspectedRecord record;
     record.file = segment.path();
     record.offset = offset;
@@ -203,12 +218,17 @@ void Inspection::tell_record(const LoadedSegment& segment, std::uint32_t offset,
         case RecordType::hold:
             record.hold = HoldRecord::decode(view.payload);
             sense = record.hold && record.hold->session &&
-                    position_of(record.hold->previous) < record.position;
+                    may_link(record.position, record.hold->previous);
             break;
         case RecordType::touch:
         case RecordType::release:
             record.times = TimesRecord::decode(view.payload);
             sense = record.times.has_value();
+            break;
+        case RecordType::adopt:
+            record.adopt = AdoptRecord::decode(view.payload);
+            sense = record.adopt && record.adopt->slot.session &&
+                    may_link(record.position, record.adopt->slot.record);
             break;
         case RecordType::sync:
         case RecordType::gap: {
@@ -220,7 +240,7 @@ void Inspection::tell_record(const LoadedSegment& segment, std::uint32_t offset,
         case RecordType::seal: break;
     }
     if (!sense) find(true, segment.path(), offset, "a record without sense");
-    if (visitor_.on_record) visitor_.on_record(record);
+    if (report_.visitor.on_record) report_.visitor.on_record(record);
 }
 
 Result<void> Inspection::tell_tail(const LoadedSegment& segment, std::uint32_t offset) {
@@ -240,18 +260,54 @@ Result<void> Inspection::tell_tail(const LoadedSegment& segment, std::uint32_t o
         find(false, segment.path(), offset,
              "the journal was given up here when the disk failed, and went on in a later file");
     } else if (tail->lost_bytes > 0) {
-        ++summary_.torn_tails;
+        ++report_.summary.torn_tails;
         find(false, segment.path(), offset,
              "a torn tail of " + std::to_string(tail->lost_bytes) + " bytes");
     }
     return {};
 }
 
+void look_at_layout(const fs::path& data_dir, const std::vector<std::uint32_t>& streams,
+                    Report& report) {
+    const fs::path path = layout_path(data_dir);
+    const auto layout = load_layout(data_dir);
+    if (!layout) return report.find(true, path, 0, "it is damaged: " + layout.error().message);
+    if (!*layout) return;  // of a program that knew of one shard only
+    for (const std::uint32_t stream : (*layout)->streams) {
+        if (std::ranges::binary_search(streams, stream)) continue;
+        report.find(true, stream_path(data_dir, stream), 0, "it is missing");
+    }
+}
+
 }  // namespace
 
 Result<InspectionSummary> inspect_journal(const fs::path& data_dir,
                                           const InspectionVisitor& visitor) {
-    return Inspection(shard_path(data_dir), visitor).run();
+    std::error_code error;
+    if (!fs::is_directory(data_dir, error)) {
+        return Error{ErrorCode::not_found, data_dir.string() + " is not a directory"};
+    }
+    const auto streams = list_streams(data_dir);
+    if (!streams) return streams.error();
+    if (streams->empty()) {
+        return Error{ErrorCode::not_found, data_dir.string() + " is no data directory"};
+    }
+    Report report{visitor, {}};
+    look_at_layout(data_dir, *streams, report);
+    std::vector<Inspection> inspections;
+    for (const std::uint32_t stream : *streams) {
+        const fs::path shard = stream_path(data_dir, stream);
+        auto files = list_shard(shard);
+        // A daemon that runs removes retired ones as it goes.
+        if (!files && !fs::exists(shard, error)) continue;
+        if (!files) return files.error();
+        report.all_bytes += bytes_of(shard, *files);
+        inspections.emplace_back(report, shard, *std::move(files));
+    }
+    for (Inspection& inspection : inspections) {
+        if (auto done = inspection.run(); !done) return done.error();
+    }
+    return report.summary;
 }
 
 }  // namespace ringmaster::store

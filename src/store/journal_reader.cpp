@@ -33,6 +33,8 @@ Error damage(const fs::path& path, std::uint64_t offset, std::string_view what) 
 }
 
 bool was_removed(const fs::path& shard, std::uint32_t segment) {
+    std::error_code error;
+    if (!fs::exists(shard, error)) return !error;
     const auto files = list_shard(shard);
     return files && (files->segments.empty() || segment < files->segments.front());
 }
@@ -91,14 +93,14 @@ Result<Tail> judge_tail(const fs::path& shard, const LoadedSegment& segment, std
 Result<bool> RecordReader::open(std::uint32_t segment) {
     if (header_ && header_->segment == segment) return true;
     header_.reset();
-    path_ = segment_path(shard_, segment);
+    path_ = find_segment(root_, segment);
     file_ = UniqueFd(::open(path_.c_str(), O_RDONLY | O_CLOEXEC));
     if (file_.get() < 0) {
         const std::error_code reason(errno, std::generic_category());
         if (reason != std::errc::no_such_file_or_directory) {
             return disk_error("open", path_, reason);
         }
-        if (was_removed(shard_, segment)) return false;
+        if (was_removed(path_.parent_path(), segment)) return false;
         return Error{ErrorCode::damaged, path_.string() + " is missing"};
     }
     if (auto done = read(0, SegmentHeader::kBytes); !done) return done.error();

@@ -173,6 +173,11 @@ void JournalWriter::append_times(RecordType type, const TimesRecord& record) {
     assert(offset_of(end()) + kSealRecordBytes <= segment_.bytes);
 }
 
+void JournalWriter::append_adopt(const AdoptRecord& record) {
+    encode_adopt(grow(kAdoptRecordBytes), record);
+    assert(offset_of(end()) + kSealRecordBytes <= segment_.bytes);
+}
+
 void JournalWriter::flush() noexcept {
     if (buffer_.empty() || failure_) return;
     if (const auto error = disk_.write_at(segment_.file.get(), buffer_, buffer_offset_)) {

@@ -26,7 +26,8 @@ namespace {
 constexpr std::array<char, 8> kMagic = {'R', 'M', 'P', 'O', 'O', 'L', 'S', '\n'};
 constexpr std::uint32_t kVersion = 1;
 constexpr std::size_t kHeaderBytes = 24;
-constexpr std::size_t kFixedBytes = 48;  ///< of the definition
+constexpr std::size_t kFixedBytes = 48;            ///< of the definition
+constexpr std::size_t kMaxDefinitionBytes = 4096;  ///< no good one is as long
 constexpr std::size_t kNumberBytes = 32;
 constexpr std::uint32_t kOverflowAllowed = 1;
 constexpr std::uint8_t kDraining = 128;
@@ -134,7 +135,15 @@ std::vector<std::byte> encode_pool(const StoredPool& pool) {
     return bytes;
 }
 
-Result<StoredPool> decode_pool(std::span<const std::byte> bytes) {
+namespace {
+
+/// What a header says.
+struct Header {
+    std::size_t numbers;
+    std::size_t definition_bytes;
+};
+
+Result<Header> decode_header(std::span<const std::byte> bytes) {
     if (bytes.size() < kHeaderBytes) return damaged("is too short for a pool");
     const std::byte* const at = bytes.data();
     if (std::memcmp(at, kMagic.data(), kMagic.size()) != 0) {
@@ -143,11 +152,24 @@ Result<StoredPool> decode_pool(std::span<const std::byte> bytes) {
     if (load_at<std::uint32_t>(at + 8) != kVersion) {
         return damaged("has a version of the format that this program does not know");
     }
-    if (load_at<std::uint32_t>(at + 12) != crc32c(bytes.subspan(16))) {
+    return Header{load_at<std::uint32_t>(at + 16), load_at<std::uint32_t>(at + 20)};
+}
+
+Error damaged_file(const fs::path& path, const Error& error) {
+    return {ErrorCode::damaged, "the pool's file " + path.string() + " " + error.message};
+}
+
+constexpr const char* kOfAnother = "is the file of another pool";
+
+}  // namespace
+
+Result<StoredPool> decode_pool(std::span<const std::byte> bytes) {
+    const auto header = decode_header(bytes);
+    if (!header) return header.error();
+    if (load_at<std::uint32_t>(bytes.data() + 12) != crc32c(bytes.subspan(16))) {
         return damaged("has a checksum that does not match");
     }
-    const std::size_t count = load_at<std::uint32_t>(at + 16);
-    const std::size_t definition_bytes = load_at<std::uint32_t>(at + 20);
+    const auto [count, definition_bytes] = *header;
     if (count > ringpool::RingPool::kMaxNumbers ||
         bytes.size() != kHeaderBytes + definition_bytes + kNumberBytes * count) {
         return damaged("has another length than its header says");
@@ -172,38 +194,92 @@ fs::path PoolFiles::path_of(std::string_view id) const {
     return directory_ / std::string(id).append(kSuffix);
 }
 
-Result<std::vector<StoredPool>> PoolFiles::load() const {
-    std::vector<fs::path> paths;
+template <class Visit>
+Result<void> PoolFiles::for_each_name(Visit&& visit) const {
     std::error_code error;
     for (fs::directory_iterator it(directory_, error), end; !error && it != end;
          it.increment(error)) {
-        const std::string name = it->path().filename().string();
-        if (name.ends_with(kSuffix)) paths.push_back(it->path());
-        if (!name.ends_with(unfinished(fs::path(kSuffix)).string())) continue;
-        if (const auto failed = disk_.remove(it->path())) {
-            return disk_error("remove", it->path(), failed);
-        }
+        visit(it->path().filename().string());
     }
     if (error) return disk_error("list", directory_, error);
+    return {};
+}
 
+Result<std::vector<std::string>> PoolFiles::list() const {
+    std::vector<std::string> ids;
+    auto listed = for_each_name([&](const std::string& name) {
+        if (name.ends_with(kSuffix)) ids.push_back(name.substr(0, name.size() - kSuffix.size()));
+    });
+    if (!listed) return listed.error();
+    std::ranges::sort(ids);
+    return ids;
+}
+
+Result<void> PoolFiles::remove_unfinished(const IsMine& is_mine) const {
+    const std::string suffix = unfinished(fs::path(kSuffix)).string();
+    std::vector<fs::path> drafts;
+    auto done = for_each_name([&](std::string_view name) {
+        if (!name.ends_with(suffix)) return;
+        if (is_mine(name.substr(0, name.size() - suffix.size()))) {
+            drafts.push_back(directory_ / name);
+        }
+    });
+    if (!done) return done;
+    for (const fs::path& path : drafts) {
+        if (const auto failed = disk_.remove(path)) return disk_error("remove", path, failed);
+    }
+    return {};
+}
+
+Result<std::vector<StoredPool>> PoolFiles::load() const {
+    if (auto removed = remove_unfinished([](std::string_view) { return true; }); !removed) {
+        return removed.error();
+    }
+    const auto ids = list();
+    if (!ids) return ids.error();
     std::vector<StoredPool> pools;
-    pools.reserve(paths.size());
-    for (const fs::path& path : paths) {
-        const auto bytes = read_file(path);
-        if (!bytes) return bytes.error();
-        auto pool = decode_pool(*bytes);
-        if (pool && path_of(pool->definition.id) != path) {
-            pool = damaged("is the file of another pool");
-        }
-        if (!pool) {
-            return Error{ErrorCode::damaged,
-                         "the pool's file " + path.string() + " " + pool.error().message};
-        }
+    pools.reserve(ids->size());
+    for (const std::string& id : *ids) {
+        auto pool = load(id);
+        if (!pool) return pool.error();
         pools.push_back(*std::move(pool));
     }
-    std::ranges::sort(
-        pools, {}, [](const StoredPool& pool) -> auto& { return pool.definition.id; });
     return pools;
+}
+
+Result<std::vector<std::byte>> PoolFiles::read(std::string_view id, std::size_t max_bytes) const {
+    const fs::path path = path_of(id);
+    auto bytes = read_file(path, max_bytes);
+    if (std::error_code error; !bytes && !fs::exists(path, error) && !error) {
+        return Error{ErrorCode::not_found, "there is no file " + path.string()};
+    }
+    return bytes;
+}
+
+Result<StoredPool> PoolFiles::load(std::string_view id) const {
+    const auto bytes = read(id, SIZE_MAX);
+    if (!bytes) return bytes.error();
+    auto pool = decode_pool(*bytes);
+    if (pool && pool->definition.id != id) pool = damaged(kOfAnother);
+    if (!pool) return damaged_file(path_of(id), pool.error());
+    return pool;
+}
+
+Result<PoolDefinition> PoolFiles::load_definition(std::string_view id) const {
+    const auto bytes = read(id, kHeaderBytes + kMaxDefinitionBytes);
+    if (!bytes) return bytes.error();
+    auto definition = [&]() -> Result<PoolDefinition> {
+        const auto header = decode_header(*bytes);
+        if (!header) return header.error();
+        const auto rest = std::span(*bytes).subspan(kHeaderBytes);
+        if (rest.size() < header->definition_bytes) {
+            return damaged("has another length than its header says");
+        }
+        return decode_definition(rest.first(header->definition_bytes));
+    }();
+    if (definition && definition->id != id) definition = damaged(kOfAnother);
+    if (!definition) return damaged_file(path_of(id), definition.error());
+    return definition;
 }
 
 Result<void> PoolFiles::save(const StoredPool& pool) const {

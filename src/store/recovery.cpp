@@ -10,6 +10,7 @@
 #include <array>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -26,11 +27,13 @@ bool may_begin_record(JournalPosition position) noexcept {
 
 class Recovery {
   public:
-    Recovery(Disk& disk, const fs::path& shard, Log& log) : disk_(disk), shard_(shard), log_(log) {}
+    Recovery(Disk& disk, const fs::path& shard, std::uint32_t stream, Log& log)
+        : disk_(disk), shard_(shard), stream_(stream), log_(log) {}
 
     Result<Recovered> run();
 
   private:
+    Result<void> check_stream() const;
     Result<void> load_snapshot();
     Result<void> check_segments();
     Result<void> replay_segments();
@@ -43,6 +46,7 @@ class Recovery {
 
     Disk& disk_;
     const fs::path& shard_;
+    const std::uint32_t stream_;
     Log& log_;
     ShardFiles files_;
     Recovered result_;
@@ -54,11 +58,13 @@ Result<Recovered> Recovery::run() {
     auto files = list_shard(shard_);
     if (!files) return files.error();
     files_ = *std::move(files);
+    if (auto good = check_stream(); !good) return good.error();
     for (const fs::path& path : files_.unfinished) {
         if (const auto error = disk_.remove(path)) return disk_error("remove", path, error);
     }
     if (auto done = finish_erasure(disk_, shard_); !done) return done.error();
     result_.found_anything = !files_.segments.empty() || !files_.snapshots.empty();
+    result_.first_segment = result_.next_segment = first_segment(stream_);
     if (!result_.found_anything) return std::move(result_);
     if (!files_.segments.empty()) result_.first_segment = files_.segments.front();
     if (auto done = load_snapshot(); !done) return done.error();
@@ -68,6 +74,18 @@ Result<Recovered> Recovery::run() {
     return std::move(result_);
 }
 
+Result<void> Recovery::check_stream() const {
+    constexpr std::string_view kWhat = "it is the file of another shard";
+    for (const std::uint32_t id : files_.segments) {
+        if (stream_of_segment(id) != stream_) return damage(segment_path(shard_, id), 0, kWhat);
+    }
+    for (const JournalPosition position : files_.snapshots) {
+        if (stream_of(position) != stream_)
+            return damage(snapshot_path(shard_, position), 0, kWhat);
+    }
+    return {};
+}
+
 void Recovery::note(const TimeAnchor& anchor) {
     result_.latest = std::max(result_.latest, anchor.hold_time);
     if (!result_.anchor || anchor.hold_time >= result_.anchor->hold_time) result_.anchor = anchor;
@@ -75,7 +93,7 @@ void Recovery::note(const TimeAnchor& anchor) {
 
 // The newest one that is good; where all are damaged, the whole journal will do as well.
 Result<void> Recovery::load_snapshot() {
-    at_ = position_at(1, SegmentHeader::kBytes);
+    at_ = position_at(first_segment(stream_), SegmentHeader::kBytes);
     for (auto it = files_.snapshots.rbegin(); it != files_.snapshots.rend(); ++it) {
         const fs::path path = snapshot_path(shard_, *it);
         const auto bytes = read_file(path);
@@ -168,9 +186,7 @@ Result<void> Recovery::apply(const LoadedSegment& segment, const RecordView& rec
             ringpool::Slot& slot = result_.slots.at(hold->number);
             slot.session = hold->session;
             slot.allocated_at = hold->allocated_at;
-            slot.last_touch = hold->times.last_touch;
-            slot.expires_at = hold->times.expires_at;
-            slot.eligible_at = hold->times.eligible_at;
+            set_times(slot, hold->times);
             slot.record = hold->erased ? at_ | kDoubtful : at_;
             slot.context = crc32c(std::as_bytes(std::span(hold->context)));
             result_.latest = std::max(result_.latest, hold->since);
@@ -182,12 +198,17 @@ Result<void> Recovery::apply(const LoadedSegment& segment, const RecordView& rec
             if (!times) return nonsense("a touch record without sense");
             ringpool::Slot* const slot = result_.slots.find(times->number);
             if (slot == nullptr) return nonsense("a touch of a number that nobody holds");
-            slot->last_touch = times->times.last_touch;
-            slot->expires_at = times->times.expires_at;
-            slot->eligible_at = times->times.eligible_at;
+            set_times(*slot, times->times);
             const bool released = record.type == RecordType::release;
             result_.latest =
                 std::max(result_.latest, released ? slot->expires_at : slot->last_touch);
+            return {};
+        }
+        case RecordType::adopt: {
+            const auto adopt = AdoptRecord::decode(record.payload);
+            if (!adopt || !adopt->slot.session) return nonsense("an adopt record without sense");
+            result_.slots.at(adopt->number) = adopt->slot;
+            result_.latest = std::max(result_.latest, adopt->slot.last_touch);
             return {};
         }
         case RecordType::sync: {
@@ -270,8 +291,8 @@ Result<void> Recovery::cut_off(const LoadedSegment& last) {
 
 }  // namespace
 
-Result<Recovered> recover(Disk& disk, const fs::path& shard, Log& log) {
-    return Recovery(disk, shard, log).run();
+Result<Recovered> recover(Disk& disk, const fs::path& shard, std::uint32_t stream, Log& log) {
+    return Recovery(disk, shard, stream, log).run();
 }
 
 }  // namespace ringmaster::store

@@ -52,6 +52,11 @@ Result<std::vector<std::uint64_t>> history_bytes(const fs::path& shard,
     return result;
 }
 
+Result<void> remove_file(Disk& disk, const fs::path& path) {
+    const auto error = disk.remove(path);
+    return error ? Result<void>(disk_error("remove", path, error)) : Result<void>();
+}
+
 }  // namespace
 
 Result<Retained> apply_retention(Disk& disk, const fs::path& shard, WallTime now,
@@ -60,13 +65,9 @@ Result<Retained> apply_retention(Disk& disk, const fs::path& shard, WallTime now
     if (!listed) return listed.error();
     const auto& segments = listed->segments;
     auto& snapshots = listed->snapshots;
-    const auto remove = [&](const fs::path& path) -> Result<void> {
-        const auto error = disk.remove(path);
-        return error ? Result<void>(disk_error("remove", path, error)) : Result<void>();
-    };
-
     for (; snapshots.size() > kSnapshotsKept; snapshots.erase(snapshots.begin())) {
-        if (auto done = remove(snapshot_path(shard, snapshots.front())); !done) return done.error();
+        const fs::path path = snapshot_path(shard, snapshots.front());
+        if (auto done = remove_file(disk, path); !done) return done.error();
     }
     const auto needed = first_needed(shard, snapshots);
     if (!needed) return needed.error();
@@ -84,10 +85,33 @@ Result<Retained> apply_retention(Disk& disk, const fs::path& shard, WallTime now
         retained.aged_before = position_at(segments[i + 1], 0);
         const bool beyond = age > limits.age || (bounded && (*bytes)[i] > limits.max_bytes);
         if (!beyond || segments[i] >= std::min(needed->for_replay, needed->for_holds)) continue;
-        if (auto done = remove(segment_path(shard, segments[i])); !done) return done.error();
+        if (auto done = remove_file(disk, segment_path(shard, segments[i])); !done) {
+            return done.error();
+        }
         retained.begin = position_at(segments[i + 1], 0);
     }
     return retained;
+}
+
+Result<void> retain_retired(Disk& disk, const fs::path& shard, WallTime end, WallTime now,
+                            std::chrono::hours age) {
+    std::error_code error;
+    if (!fs::exists(shard, error)) return {};
+    const auto files = list_shard(shard);
+    if (!files) return files.error();
+    for (const JournalPosition position : files->snapshots) {
+        if (auto done = remove_file(disk, snapshot_path(shard, position)); !done) return done;
+    }
+    const auto& segments = files->segments;
+    for (std::size_t i = 0; i < segments.size(); ++i) {
+        const bool last = i + 1 == segments.size();
+        const auto segment_end = last ? Result<WallTime>(end) : begin_of(shard, segments[i + 1]);
+        if (!segment_end) return segment_end.error();
+        if (now - *segment_end <= age) return {};
+        if (auto done = remove_file(disk, segment_path(shard, segments[i])); !done) return done;
+    }
+    if ((error = disk.remove_directory(shard))) return disk_error("remove", shard, error);
+    return {};
 }
 
 }  // namespace ringmaster::store

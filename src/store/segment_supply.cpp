@@ -37,6 +37,11 @@ Result<Segment> lay_out_segment(Disk& disk, const SegmentShape& shape,
     std::uint32_t& salt = segment.header.salt;
     const auto path = segment_path(shape.directory, header.segment);
     const auto draft = unfinished(path);
+    if (sequence_of(header.segment) == 0) {
+        return Error{ErrorCode::unavailable,
+                     "lay out another journal segment in " + shape.directory.string() +
+                         ": it has had as many as there can be; a restart begins another journal"};
+    }
     if (::getrandom(&salt, sizeof(salt), 0) != static_cast<ssize_t>(sizeof(salt))) {
         return disk_error("draw random bytes for", path, {errno, std::generic_category()});
     }

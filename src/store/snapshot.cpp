@@ -118,7 +118,8 @@ void SnapshotWriter::add(ringpool::PhoneNumber number, const ringpool::Slot& slo
     encode_entry(buffer_.data() + used_, number, slot);
     used_ += kEntryBytes;
     ++header_.count;
-    if (slot.eligible_at > header_.anchor.hold_time && slot.record != 0) {
+    const bool here = slot.record != 0 && stream_of(slot.record) == stream_of(header_.position);
+    if (here && slot.eligible_at > header_.anchor.hold_time) {
         header_.oldest_record = std::min(header_.oldest_record, slot.record);
     }
     if (used_ == buffer_.size()) flush();

@@ -20,8 +20,8 @@
 /// A shard's directory as the input of the fuzz target `journal`.
 ///
 /// The first byte's lowest bit asks for checksums to be mended. Then, for each file: kind u8 (odd
-/// for a snapshot), segment i8 (so that both ends of the ids are near), for a snapshot its offset
-/// u16, then size u16 and so many bytes, or as many as there are.
+/// for a snapshot), sequence number i8 (so that both ends of a stream are near), for a snapshot its
+/// offset u16, then size u16 and so many bytes, or as many as there are. All are of stream 0.
 namespace ringmaster::fuzz {
 
 struct JournalFile {
@@ -58,7 +58,8 @@ inline JournalInput parse_journal_input(std::span<const std::byte> rest) {
     while (!rest.empty() && input.files.size() < kMostFiles) {
         JournalFile file;
         file.is_snapshot = (number(1) & 1) != 0;
-        const auto segment = static_cast<std::uint32_t>(static_cast<std::int8_t>(number(1)));
+        const auto sequence = static_cast<std::uint32_t>(static_cast<std::int8_t>(number(1)));
+        const std::uint32_t segment = store::sequence_of(sequence);
         file.position = store::position_at(segment, file.is_snapshot ? number(2) : 0);
         const auto bytes = take(number(2));
         file.bytes.assign(bytes.begin(), bytes.end());

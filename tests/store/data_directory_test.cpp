@@ -22,8 +22,9 @@ class DataDirectoryTest : public ::testing::Test {
 TEST_F(DataDirectoryTest, IsMadeForItsOwnerAlone) {
     const auto directory = DataDirectory::open(disk_, root_);
     ASSERT_TRUE(directory.ok());
-    EXPECT_EQ(directory->shard(), root_ / "shard-0");
-    EXPECT_EQ(fs::status(directory->shard()).permissions(), fs::perms::owner_all);
+    EXPECT_EQ(directory->root(), root_);
+    EXPECT_EQ(directory->pools(), root_ / "pools");
+    EXPECT_EQ(fs::status(directory->pools()).permissions(), fs::perms::owner_all);
 }
 
 TEST_F(DataDirectoryTest, BelongsToOneAtATime) {
@@ -37,6 +38,32 @@ TEST_F(DataDirectoryTest, BelongsToOneAtATime) {
                   "the data directory " + root_.string() + " is in use by another process");
     }
     EXPECT_TRUE(DataDirectory::open(disk_, root_).ok());
+}
+
+// As exec() does, which leaves nothing but the descriptor.
+TEST_F(DataDirectoryTest, IsHandedOnWithItsLock) {
+    auto first = DataDirectory::open(disk_, root_);
+    ASSERT_TRUE(first.ok());
+    const int inherited = ::dup(first->lock_fd());
+    { const DataDirectory gone = *std::move(first); }
+    const auto second = DataDirectory::adopt(root_, inherited);
+    ASSERT_TRUE(second.ok()) << second.error().message;
+    EXPECT_EQ(second->root(), root_);
+    EXPECT_EQ(second->lock_fd(), inherited);
+    EXPECT_NE(::fcntl(inherited, F_GETFD) & FD_CLOEXEC, 0);
+    EXPECT_FALSE(DataDirectory::open(disk_, root_).ok()) << "it is still locked";
+}
+
+TEST_F(DataDirectoryTest, IsNotHandedOnWithoutItsLock) {
+    const auto locked = DataDirectory::open(disk_, root_);
+    ASSERT_TRUE(locked.ok());
+    const int other = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    EXPECT_EQ(DataDirectory::adopt(root_, other).error().code, ErrorCode::invalid);
+    const int unlocked = ::open((root_ / "lock").c_str(), O_RDWR | O_CLOEXEC);
+    EXPECT_EQ(DataDirectory::adopt(root_, unlocked).error().message,
+              "descriptor " + std::to_string(unlocked) + " does not lock the data directory " +
+                  root_.string());
+    EXPECT_EQ(::fcntl(unlocked, F_GETFD), -1) << "it is closed";
 }
 
 TEST_F(DataDirectoryTest, SaysWhyItCantBeMade) {
@@ -79,6 +106,17 @@ TEST(DataDirectoryNames, AreReadBack) {
     EXPECT_EQ(parse_snapshot_name("snapshot-0000000003-0000000064.dat"), position_at(3, 64));
 }
 
+TEST(DataDirectoryNames, StreamsHaveADirectoryEach) {
+    EXPECT_EQ(stream_path("d", 17), "d/shard-17");
+    EXPECT_EQ(parse_stream_name("shard-0"), 0u);
+    EXPECT_EQ(parse_stream_name("shard-4095"), 4095u);
+    EXPECT_EQ(find_segment("d", first_segment(17) + 1), "d/shard-17/journal-0017825794.log");
+    for (const char* name : {"shard-4096", "shard-00", "shard-", "shard", "shard--1", "shard-1.tmp",
+                             "shard-99999999999", "xshard-1"}) {
+        EXPECT_FALSE(parse_stream_name(name)) << name;
+    }
+}
+
 TEST(DataDirectoryNames, OtherNamesAreNotTakenForThem) {
     for (const char* name :
          {"journal-42.log", "journal-0000000042.log.tmp", "journal-4294967296.log",
@@ -93,8 +131,8 @@ TEST(DataDirectoryNames, OtherNamesAreNotTakenForThem) {
 }
 
 TEST_F(DataDirectoryTest, ListsWhatItKnowsInOrder) {
-    const auto directory = DataDirectory::open(disk_, root_);
-    const fs::path& shard = directory->shard();
+    const fs::path shard = stream_path(root_, 0);
+    fs::create_directories(shard);
     for (const fs::path& path :
          {segment_path(shard, 10), segment_path(shard, 9), snapshot_path(shard, position_at(2, 1)),
           snapshot_path(shard, position_at(1, 3)), unfinished(segment_path(shard, 11)),

@@ -22,6 +22,7 @@ constexpr std::uint32_t kSalt = 0x9E3779B9;
 class ErasureTest : public ::testing::Test {
   protected:
     ErasureTest() {
+        fs::create_directory(shard());
         for (std::uint32_t id = 1; id <= 2; ++id) {
             SegmentHeader header;
             header.segment = id;
@@ -60,7 +61,7 @@ class ErasureTest : public ::testing::Test {
         }
         return found;
     }
-    const fs::path& shard() const { return temp_.path(); }
+    fs::path shard() const { return stream_path(temp_.path(), 0); }
 
     TempDirectory temp_;
     TestDisk disk_;
@@ -83,7 +84,7 @@ TEST_F(ErasureTest, WhatIsErasedReadsAsARecordWithoutTexts) {
     EXPECT_FALSE(fs::exists(erasure_path(shard())));
     EXPECT_TRUE(find("v-1").empty());
     EXPECT_EQ(find("v-2").size(), 2u);
-    RecordReader reader(shard());
+    RecordReader reader(temp_.path());
     for (const Erasable& record : found) {
         const auto hold = reader.read_hold(record.position);
         ASSERT_TRUE(hold.ok()) << hold.error().message;

@@ -58,6 +58,15 @@ TEST_F(HoldingsTest, GivesAHeldNumberBackToItsSession) {
     EXPECT_EQ(pool.number(decision.slot).number, number(1));
 }
 
+TEST_F(HoldingsTest, ProtectsANumberThatComesFromAnotherProcess) {
+    holdings_.put_stray(number(1), *std::as_const(held_).find(number(1)));
+    EXPECT_EQ(visited(), (std::map<PhoneNumber, WallTime>{{number(1), kNow + 15min}}));
+    add(1, {1});
+    RingPool& pool = holdings_.pool(1);
+    EXPECT_EQ(pool.allocate(kOther, kNow + 15min - 1ms).outcome, Outcome::exhausted);
+    EXPECT_EQ(pool.allocate(kOther, kNow + 15min).outcome, Outcome::fresh);
+}
+
 TEST_F(HoldingsTest, ProtectsANumberThatMovedToAnotherPool) {
     add(1, {1});
     holdings_.restore(held_);
@@ -133,6 +142,28 @@ TEST_F(HoldingsTest, APoolThatIsClearedBeginsAnew) {
     EXPECT_EQ(holdings_.pool(1).end_slot(), 0u);
     EXPECT_EQ(holdings_.counters(1).releases, 0u);
     EXPECT_EQ(holdings_.pool(1).allocate(kOther, kNow).outcome, Outcome::exhausted);
+}
+
+TEST_F(HoldingsTest, KnowsWhichPoolsAreHere) {
+    EXPECT_FALSE(holdings_.has_pool(2));
+    holdings_.put_pool(4, {30min, 5min});
+    EXPECT_TRUE(holdings_.has_pool(4));
+    EXPECT_FALSE(holdings_.has_pool(3)) << "which is another process's";
+    add(4, {5});
+    EXPECT_EQ(holdings_.place(number(5))->pool, 4u);
+    holdings_.take_out(*holdings_.place(number(5)));
+    holdings_.clear_pool(4);
+    EXPECT_TRUE(holdings_.has_pool(4)) << "for the requests that are under way";
+}
+
+TEST_F(HoldingsTest, ANumberHasLeftWhenItDrainsAndItsTimeIsOver) {
+    ringpool::Slot slot;
+    EXPECT_FALSE(has_left(slot, kNow));
+    slot.draining = true;
+    EXPECT_TRUE(has_left(slot, kNow));
+    slot.eligible_at = kNow + 1ms;
+    EXPECT_FALSE(has_left(slot, kNow));
+    EXPECT_TRUE(has_left(slot, kNow + 1ms));
 }
 
 TEST_F(HoldingsTest, ChangesTheRulesOfAPoolThatIsThere) {

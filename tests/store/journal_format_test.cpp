@@ -46,6 +46,14 @@ TEST(JournalFormat, PositionsGrowWithSegmentsAndOffsets) {
     EXPECT_EQ(offset_of(position_at(3, 72)), 72u);
 }
 
+TEST(JournalFormat, AnIdSaysWhichStreamItIsOf) {
+    EXPECT_EQ(first_segment(0), 1u);
+    EXPECT_EQ(stream_of_segment(first_segment(4095)), 4095u);
+    EXPECT_EQ(stream_of(position_at(first_segment(17) + 5, 64)), 17u);
+    EXPECT_EQ(sequence_of(first_segment(17) + 5), 6u);
+    EXPECT_EQ(sequence_of(first_segment(17) + kMaxSequence), 0u) << "behind the last one";
+}
+
 TEST(JournalFormat, AHoldRecordReadsBackAsItWasWritten) {
     const HoldRecord record = sample_hold();
     const auto bytes = encoded(record);
@@ -110,6 +118,32 @@ TEST(JournalFormat, ATouchTakes32Bytes) {
     EXPECT_EQ(read->times.last_touch, record.times.last_touch);
     EXPECT_EQ(read->times.expires_at, record.times.expires_at);
     EXPECT_EQ(read->times.eligible_at, record.times.eligible_at);
+}
+
+TEST(JournalFormat, WhatIsAdoptedReadsBackAsItWasWritten) {
+    AdoptRecord record;
+    record.number = ringpool::PhoneNumber::from_digits(4930123456);
+    set_times(record.slot, {at(5000), at(5000) + 720h, at(5000) + 1440h});
+    record.slot.allocated_at = at(4000);
+    record.slot.record = position_at(first_segment(3), 128) | kDoubtful;
+    record.slot.context = 0x12345678;
+    record.slot.session = {0x1122334455667788, 0x99aabbccddeeff00};
+    std::vector<std::byte> bytes(kAdoptRecordBytes);
+    EXPECT_EQ(encode_adopt({bytes.data(), 640, kSalt}, record), 72u);
+    const RecordView view = read_record(bytes, 640, kSalt);
+    ASSERT_EQ(view.kind, Kind::record);
+    EXPECT_EQ(view.type, RecordType::adopt);
+    const auto read = AdoptRecord::decode(view.payload);
+    ASSERT_TRUE(read);
+    EXPECT_EQ(read->number, record.number);
+    EXPECT_EQ(read->slot.last_touch, record.slot.last_touch);
+    EXPECT_EQ(read->slot.expires_at, record.slot.expires_at);
+    EXPECT_EQ(read->slot.eligible_at, record.slot.eligible_at);
+    EXPECT_EQ(read->slot.allocated_at, record.slot.allocated_at);
+    EXPECT_EQ(read->slot.record, record.slot.record);
+    EXPECT_EQ(read->slot.context, record.slot.context);
+    EXPECT_EQ(read->slot.session, record.slot.session);
+    EXPECT_FALSE(AdoptRecord::decode(view.payload.first(63)));
 }
 
 TEST(JournalFormat, AnyFlippedBitMakesARecordInvalid) {

@@ -99,7 +99,7 @@ class JournalHistoryTest : public ::testing::Test {
         return {Detail::known,       "autos",           std::string(session), std::move(context),
                 slot().allocated_at, slot().last_touch, slot().expires_at,    slot().eligible_at};
     }
-    fs::path shard() const { return shard_path(directory_.path()); }
+    fs::path shard() const { return stream_path(directory_.path(), 0); }
     /// In how many of the files these bytes stand.
     std::size_t files_with(std::string_view bytes) const {
         std::size_t count = 0;
@@ -440,7 +440,8 @@ TEST_F(JournalHistoryTest, ACrashWhileTheJournalIsBegunAnewIsNoDamage) {
             TestStore store(directory.path(), {{"autos", 100}}, options_, &disk);
             for (int i = 0; i < 5; ++i) store.allocate(0, "v-" + std::to_string(i));
             store.run([&] {
-                while (!fs::exists(segment_path(shard_path(directory.path()), 2))) store.sleep(1ms);
+                while (!fs::exists(segment_path(stream_path(directory.path(), 0), 2)))
+                    store.sleep(1ms);
             });
             disk.write_short(20);
             store.allocate(0, "v-5");
@@ -665,7 +666,7 @@ TEST_F(JournalHistoryTest, AnErasureThatACrashInterruptsIsWholeOrNothingAtTheNex
             EXPECT_TRUE(store->history().erase(kSecret).ok()) << step;
         });
         EXPECT_EQ(count(kSecretContext), 0u) << step;
-        EXPECT_FALSE(fs::exists(erasure_path(shard_path(directory.path()))));
+        EXPECT_FALSE(fs::exists(erasure_path(stream_path(directory.path(), 0))));
     }
     EXPECT_TRUE(completed_later);
 }

@@ -1,6 +1,7 @@
 #include "ringmaster/store/journal_inspection.hpp"
 
 #include "ringmaster/store/data_directory.hpp"
+#include "ringmaster/store/layout.hpp"
 
 #include <fstream>
 #include <map>
@@ -64,7 +65,7 @@ class JournalInspectionTest : public ::testing::Test {
             if (last && !sealed) disk.freeze();
         }
     }
-    fs::path shard() const { return shard_path(directory_.path()); }
+    fs::path shard() const { return stream_path(directory_.path(), 0); }
     static void flip(const fs::path& path, std::uint64_t offset) {
         std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
         file.seekg(static_cast<std::streamoff>(offset));
@@ -170,6 +171,48 @@ TEST_F(JournalInspectionTest, TellsTornTailsFromDamage) {
     EXPECT_EQ(report.findings[0].file, file);
     EXPECT_EQ(report.findings[0].offset, last);
     EXPECT_EQ(report.summary.torn_tails, 1u);
+}
+
+TEST_F(JournalInspectionTest, TellsOfAllStreamsAndOfTheLayout) {
+    make(true);
+    const Report before = inspect();
+    const fs::path other = stream_path(directory_.path(), 3);
+    fs::create_directory(other);
+    SegmentHeader header;
+    header.segment = first_segment(3);
+    std::vector<std::byte> bytes(SegmentHeader::kBytes + kAdoptRecordBytes + kSealRecordBytes);
+    header.encode(std::span(bytes).first<SegmentHeader::kBytes>());
+    AdoptRecord adopt;
+    adopt.number = test_number(0, 1).number;
+    adopt.slot.session = {1, 2};
+    adopt.slot.record = position_at(1, 64);
+    std::uint32_t offset = SegmentHeader::kBytes;
+    offset += static_cast<std::uint32_t>(encode_adopt({bytes.data() + offset, offset, 0}, adopt));
+    encode_seal({bytes.data() + offset, offset, 0});
+    std::ofstream(segment_path(other, header.segment), std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes.data()),
+               static_cast<std::streamsize>(bytes.size()));
+    Report report = inspect();
+    EXPECT_TRUE(report.findings.empty()) << report.findings[0].what;
+    EXPECT_EQ(report.summary.segments, before.summary.segments + 1);
+    EXPECT_EQ(report.summary.records[static_cast<std::size_t>(RecordType::adopt)], 1u);
+    EXPECT_EQ(report.last_done, before.last_done + bytes.size());
+
+    flip(segment_path(other, header.segment), SegmentHeader::kBytes);
+    report = inspect();
+    ASSERT_EQ(report.findings.size(), 1u);
+    EXPECT_EQ(report.findings[0].file, segment_path(other, header.segment));
+    flip(segment_path(other, header.segment), SegmentHeader::kBytes);
+    fs::remove_all(stream_path(directory_.path(), 0));
+    report = inspect();
+    ASSERT_EQ(report.findings.size(), 1u);
+    EXPECT_TRUE(report.findings[0].damage);
+    EXPECT_EQ(report.findings[0].file, stream_path(directory_.path(), 0));
+    flip(layout_path(directory_.path()), 20);
+    report = inspect();
+    ASSERT_EQ(report.findings.size(), 1u);
+    EXPECT_TRUE(report.findings[0].damage);
+    EXPECT_EQ(report.findings[0].file, layout_path(directory_.path()));
 }
 
 TEST_F(JournalInspectionTest, TellsWhatIsMissingAndWhatIsLeftOver) {

@@ -1,10 +1,15 @@
 #include "ringmaster/store/pool_files.hpp"
 
+#include <cstddef>
+#include <filesystem>
 #include <fstream>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "store/support.hpp"
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace ringmaster::store {
@@ -114,6 +119,64 @@ TEST_F(PoolFilesTest, RemovesWhatWasNotFinished) {
     EXPECT_TRUE(std::filesystem::exists(directory_.path() / "boats.pool.tmp"));
     EXPECT_EQ(ids(), std::vector<std::string>{"autos"});
     EXPECT_FALSE(std::filesystem::exists(directory_.path() / "boats.pool.tmp"));
+}
+
+TEST_F(PoolFilesTest, RemovesOnlyWhatIsMine) {
+    const std::vector<std::string> drafts = {"a.pool.tmp", "b.pool.tmp", "a.pool.tmp.pool.tmp"};
+    for (const std::string& name : drafts) std::ofstream(directory_.path() / name) << "half";
+    std::ofstream(directory_.path() / "lock") << "";
+    std::vector<std::string> asked;
+    ASSERT_TRUE(files_
+                    .remove_unfinished([&](std::string_view id) {
+                        asked.emplace_back(id);
+                        return id == "a";
+                    })
+                    .ok());
+    EXPECT_THAT(asked, ::testing::UnorderedElementsAre("a", "b", "a.pool.tmp"));
+    EXPECT_FALSE(std::filesystem::exists(directory_.path() / drafts[0]));
+    EXPECT_TRUE(std::filesystem::exists(directory_.path() / drafts[1]));
+    EXPECT_TRUE(std::filesystem::exists(directory_.path() / drafts[2]));
+    EXPECT_TRUE(files_.list().value().empty());
+}
+
+TEST_F(PoolFilesTest, LoadsOneDefinitionWithoutTheNumbers) {
+    StoredPool pool = sample();
+    for (unsigned i = 0; i < 1000; ++i) pool.numbers.push_back({test_number(1, i), false});
+    ASSERT_TRUE(files_.save(pool).ok());
+    EXPECT_EQ(files_.load_definition("autos").value(), pool.definition);
+    expect_same(files_.load("autos").value(), pool);
+    EXPECT_EQ(files_.load_definition("boats").error().code, ErrorCode::not_found);
+    EXPECT_EQ(files_.load("boats").error().code, ErrorCode::not_found);
+
+    // The longest that there can be.
+    pool.definition.id = std::string(64, 'x');
+    pool.definition.name = std::string(256, 'x');
+    pool.definition.key = std::string(128, 'x');
+    pool.definition.tracking_url = std::string(2048, 'x');
+    ASSERT_TRUE(files_.save(pool).ok());
+    EXPECT_EQ(files_.load_definition(pool.definition.id).value(), pool.definition);
+}
+
+TEST_F(PoolFilesTest, ADefinitionThatCantBeUnderstoodIsDamage) {
+    const StoredPool pool = sample();
+    const auto expect_damaged = [&](std::span<const std::byte> bytes) {
+        std::ofstream(files_.path_of("autos"), std::ios::binary)
+            .write(reinterpret_cast<const char*>(bytes.data()),
+                   static_cast<std::streamsize>(bytes.size()));
+        const auto loaded = files_.load_definition("autos");
+        ASSERT_FALSE(loaded.ok()) << bytes.size();
+        EXPECT_EQ(loaded.error().code, ErrorCode::damaged);
+        EXPECT_NE(loaded.error().message.find(files_.path_of("autos").string()), std::string::npos);
+    };
+    const std::vector<std::byte> good = encode_pool(pool);
+    const std::size_t numbers_begin = good.size() - 32 * pool.numbers.size();
+    for (std::size_t size = 0; size < numbers_begin; ++size) {
+        expect_damaged(std::span(good).first(size));
+    }
+    std::vector<std::byte> bytes = good;
+    bytes[23] = std::byte{0x7f};  // of a definition of two billion bytes
+    expect_damaged(bytes);
+    expect_damaged(encode_pool(sample("boats")));
 }
 
 TEST_F(PoolFilesTest, TellsWhichFileIsDamagedAndHow) {

@@ -1,5 +1,7 @@
 #include "ringmaster/store/recovery.hpp"
 
+#include "ringmaster/store/bytes.hpp"
+#include "ringmaster/store/crc32c.hpp"
 #include "ringmaster/store/data_directory.hpp"
 #include "ringmaster/store/snapshot.hpp"
 
@@ -90,6 +92,18 @@ class Journal {
         const auto& slot = *slots_.find(ringpool::PhoneNumber::from_digits(number));
         change(RecordType::release, number, {slot.last_touch, now_, now_ + 1min});
     }
+    /// Comes from another stream, where it is recorded at `record`.
+    void adopt(unsigned number, std::uint64_t session, RecordLink record) {
+        now_ += 1s;
+        const auto phone = ringpool::PhoneNumber::from_digits(number);
+        ringpool::Slot& slot = slots_.at(phone);
+        slot = {};
+        slot.session = {session, 0};
+        slot.allocated_at = now_ - 5s;
+        slot.record = record;
+        set_times(slot, {now_, now_ + 30min, now_ + 31min});
+        wrote(encode_adopt(place(), {phone, slot}));
+    }
     void sync() { wrote(encode_sync(place(), end())); }
     /// Nothing behind `trusted_before` is to be trusted any more; the journal goes on here.
     void gap(JournalPosition trusted_before) { wrote(encode_gap(place(), trusted_before)); }
@@ -125,11 +139,6 @@ class Journal {
         offset_ += bytes;
         states_.emplace_back(end(), state());
     }
-    static void set_times(ringpool::Slot& slot, const HoldTimes& times) {
-        slot.last_touch = times.last_touch;
-        slot.expires_at = times.expires_at;
-        slot.eligible_at = times.eligible_at;
-    }
     void change(RecordType type, unsigned number, const HoldTimes& times) {
         const auto phone = ringpool::PhoneNumber::from_digits(number);
         set_times(*slots_.find(phone), times);
@@ -149,7 +158,7 @@ class RecoveryTest : public ::testing::Test {
     Result<Recovered> run() {
         keep_seeds();
         log_.emplace();
-        return recover(disk_, shard(), *log_);
+        return recover(disk_, shard(), 0, *log_);
     }
     void keep_seeds() const {
         if (fuzz::seeds_directory() == nullptr) return;
@@ -219,6 +228,56 @@ TEST_F(RecoveryTest, ReplaysHoldsTouchesAndReleasesOverSegments) {
     EXPECT_TRUE(log_->problems().empty()) << log_->all();
 }
 
+TEST_F(RecoveryTest, KnowsWhatCameFromAnotherStream) {
+    Journal journal;
+    journal.hold(1, 11);
+    journal.adopt(1, 12, position_at(first_segment(3), 640) | kDoubtful);
+    journal.adopt(2, 13, position_at(first_segment(5), 64));
+    journal.touch(1);
+    journal.write(shard());
+    const auto recovered = run();
+    ASSERT_TRUE(recovered.ok()) << recovered.error().message;
+    EXPECT_EQ(state_of(recovered->slots), journal.state());
+    EXPECT_EQ(recovered->latest, journal.now());
+}
+
+TEST_F(RecoveryTest, ReadsTheVersionBefore) {
+    Journal journal;
+    journal.hold(1, 11);
+    journal.touch(1);
+    std::vector<std::byte>& bytes = journal.bytes(1);
+    store_at<std::uint32_t>(bytes.data() + 8, 2);
+    store_at(bytes.data() + 60, crc32c(std::span(bytes).first(60)));
+    journal.write(shard());
+    const auto recovered = run();
+    ASSERT_TRUE(recovered.ok()) << recovered.error().message;
+    EXPECT_EQ(state_of(recovered->slots), journal.state());
+}
+
+TEST_F(RecoveryTest, AStreamBeginsWithItsFirstId) {
+    const auto nothing = recover(disk_, shard(), 3, log_.emplace());
+    ASSERT_TRUE(nothing.ok());
+    EXPECT_EQ(nothing->next_segment, first_segment(3));
+    Journal journal(first_segment(3));
+    journal.hold(1, 11);
+    journal.write(shard());
+    const auto recovered = recover(disk_, shard(), 3, *log_);
+    ASSERT_TRUE(recovered.ok()) << recovered.error().message;
+    EXPECT_EQ(state_of(recovered->slots), journal.state());
+    EXPECT_EQ(recovered->first_segment, first_segment(3));
+    EXPECT_EQ(recovered->next_segment, first_segment(3) + 1);
+}
+
+TEST_F(RecoveryTest, AFileOfAnotherStreamIsDamage) {
+    Journal journal(first_segment(3));
+    journal.write(shard());
+    const auto recovered = recover(disk_, shard(), 2, log_.emplace());
+    ASSERT_FALSE(recovered.ok());
+    EXPECT_EQ(recovered.error().message, segment_path(shard(), first_segment(3)).string() +
+                                             " is damaged at offset 0: it is the file of another "
+                                             "shard");
+}
+
 TEST_F(RecoveryTest, LeavesAJournalThatReadsTheSameAgain) {
     Journal journal;
     journal.hold(1, 11);
@@ -253,6 +312,7 @@ TEST_F(RecoveryTest, EveryTruncationOfTheLastSegmentGivesAPrefix) {
     journal.hold(2, 12);
     journal.release(1);
     journal.sync();
+    journal.adopt(3, 14, position_at(first_segment(3), 640));
     journal.hold(1, 13);
     const auto end = offset_of(journal.end());
     for (std::size_t size = SegmentHeader::kBytes; size <= Journal::kSegmentBytes; ++size) {
@@ -760,7 +820,7 @@ TEST_F(RecoveryTest, ACrashAtAnyStepOfRecoveryLosesNothing) {
         TestDisk crashing;
         crashing.freeze_after(step);
         CollectingLog log;
-        finished = recover(crashing, shard(), log).ok();
+        finished = recover(crashing, shard(), 0, log).ok();
         const auto recovered = run();
         ASSERT_TRUE(recovered.ok()) << step << ": " << recovered.error().message;
         ASSERT_EQ(state_of(recovered->slots), expected) << step;

@@ -4,6 +4,7 @@
 #include "ringmaster/store/snapshot.hpp"
 
 #include <array>
+#include <filesystem>
 #include <fstream>
 
 #include "store/support.hpp"
@@ -120,6 +121,40 @@ TEST_F(RetentionTest, KeepsTheRecordOfAHoldThatGoesOnBeyondTheLimitOfBytes) {
     EXPECT_EQ(segments().front(), 2u);
     EXPECT_EQ(retained.begin, position_at(2, 0));
     EXPECT_EQ(retained.aged_before, position_at(5, 0));
+}
+
+TEST_F(RetentionTest, OfAStreamThatIsRetiredKeepsWhatIsYoungEnough) {
+    five_days();
+    snapshot(position_at(5, 64));
+    const auto retain = [&](std::chrono::hours age) {
+        const auto done = retain_retired(disk_, temp_.path(), kNow, kNow, age);
+        EXPECT_TRUE(done.ok()) << done.error().message;
+    };
+    retain(48h);
+    EXPECT_TRUE(list_shard(temp_.path())->snapshots.empty()) << "no one starts from it";
+    EXPECT_EQ(segments(), (std::vector<std::uint32_t>{2, 3, 4, 5}));
+    retain(0h);
+    EXPECT_EQ(segments(), (std::vector<std::uint32_t>{4, 5})) << "4 ended just now";
+}
+
+TEST_F(RetentionTest, RemovesTheDirectoryOfAStreamThatNothingIsKeptOf) {
+    const auto shard = temp_.path() / "shard-3";
+    const auto retain = [&] { return retain_retired(disk_, shard, kNow - 50h, kNow, 48h); };
+    EXPECT_TRUE(retain().ok()) << "it may be gone already";
+    std::filesystem::create_directory(shard);
+    std::ofstream(segment_path(shard, first_segment(3))) << "of which nothing need be read";
+    std::ofstream(shard / "notes.txt") << "not the store's";
+    ASSERT_TRUE(retain().ok());
+    EXPECT_TRUE(std::filesystem::exists(shard / "notes.txt"));
+    EXPECT_FALSE(std::filesystem::exists(segment_path(shard, first_segment(3))));
+    std::filesystem::remove(shard / "notes.txt");
+    ASSERT_TRUE(retain().ok());
+    EXPECT_FALSE(std::filesystem::exists(shard));
+}
+
+TEST_F(RetentionTest, ARetiredStreamIsKeptForWhoHoldsANumberSinceThen) {
+    EXPECT_EQ(retired_age(24h), kLongestPromise);
+    EXPECT_EQ(retired_age(kLongestPromise + 1h), kLongestPromise + 1h);
 }
 
 TEST_F(RetentionTest, SaysWhatItCouldNotRemove) {

@@ -72,6 +72,26 @@ TEST_F(SnapshotTest, ReadsBackAsItWasWritten) {
     }
 }
 
+// Another stream keeps its records, or does not, for reasons of its own.
+TEST_F(SnapshotTest, TheOldestRecordIsOneOfItsStream) {
+    UniqueFd file;
+    ASSERT_FALSE(disk_.create(temp_.path() / "s", file));
+    SnapshotHeader header;
+    header.position = position_at(first_segment(5) + 2, 128);
+    header.anchor.hold_time = kNow;
+    SnapshotWriter writer(disk_, file.get(), header);
+    auto foreign = slot(1);
+    foreign.record = position_at(first_segment(4), 64);
+    writer.add(number(1), foreign);
+    auto own = slot(2);
+    own.record = position_at(first_segment(5) + 1, 72);
+    writer.add(number(2), own);
+    ASSERT_FALSE(writer.finish());
+    const auto read = SnapshotHeader::decode(*read_file(temp_.path() / "s"));
+    ASSERT_TRUE(read.ok());
+    EXPECT_EQ(read->oldest_record, own.record);
+}
+
 TEST_F(SnapshotTest, AnyFlippedByteOrOtherLengthIsDamage) {
     const auto good = write(3);
     const auto refuses = [](std::span<const std::byte> bytes) {

@@ -171,6 +171,14 @@ class TestDisk : public Disk {
         const auto error = step(removing);
         return error ? error : Disk::remove(path);
     }
+    std::error_code make_directory(const std::filesystem::path& path) override {
+        const auto error = step(creating, path);
+        return error ? error : Disk::make_directory(path);
+    }
+    std::error_code remove_directory(const std::filesystem::path& path) override {
+        const auto error = step(removing);
+        return error ? error : Disk::remove_directory(path);
+    }
     std::error_code sync_directory(const std::filesystem::path& directory) override {
         (void)directory;
         return step(syncing_directory);
@@ -280,14 +288,15 @@ class TestStore {
         : clock_(clock != nullptr ? *clock : own_clock_) {
         write_pools(directory, pools);
         options.directory = directory;
-        auto opened = EmbeddedStore::open(reactor_, catalog_, options, log_,
-                                          disk != nullptr ? *disk : own_disk_,
-                                          boot.value_or(BootTime::read()));
-        if (opened) {
-            store_ = *std::move(opened);
-        } else {
-            error_ = opened.error();
-        }
+        take(EmbeddedStore::open(reactor_, catalog_, options, log_,
+                                 disk != nullptr ? *disk : own_disk_,
+                                 boot.value_or(BootTime::read())));
+    }
+    /// One of several in a data directory.
+    TestStore(const ShardSeat& seat, const EmbeddedStoreOptions& options, Disk& disk,
+              LeapingClock& clock)
+        : clock_(clock) {
+        take(EmbeddedStore::open(reactor_, catalog_, options, log_, disk, seat));
     }
     ~TestStore() {
         if (store_ && ran_ && !closed_) close();
@@ -346,6 +355,14 @@ class TestStore {
     }
 
   private:
+    void take(Result<std::unique_ptr<EmbeddedStore>> opened) {
+        if (opened) {
+            store_ = *std::move(opened);
+        } else {
+            error_ = opened.error();
+        }
+    }
+
     LeapingClock own_clock_;
     LeapingClock& clock_;
     Disk own_disk_;
@@ -374,6 +391,7 @@ inline std::map<std::string, std::string> state_of(const EmbeddedStore& store, u
     std::map<std::string, std::string> state;
     const auto ms = [](WallTime t) { return std::to_string(t.time_since_epoch().count()); };
     for (unsigned p = 0; p < pools; ++p) {
+        if (!store.has_pool(p)) continue;
         const auto& pool = store.pool(p);
         for (ringpool::SlotIndex i = 0; i < pool.end_slot(); ++i) {
             const ringpool::Slot& slot = pool.slot(i);

@@ -13,13 +13,14 @@
 
 namespace ringmaster::store {
 
-/// Walks the chain of one number's hold records backwards, and makes of it the holds that it tells
-/// of. All times are the store's own. To be used by one thread at a time.
+/// Walks the chain of one number's hold records backwards, from stream to stream of a data
+/// directory, and makes of it the holds that it tells of. All times are the store's own. To be used
+/// by one thread at a time.
 class ChainWalk {
   public:
     /// `slot` is what memory says of the number, and has a session. Up to `max` holds, which is not
     /// 0, that began at `at` or before.
-    ChainWalk(const std::filesystem::path& shard, ringpool::PhoneNumber number,
+    ChainWalk(const std::filesystem::path& root, ringpool::PhoneNumber number,
               const ringpool::Slot& slot, WallTime at, std::size_t max);
 
     /// Reads up to `records` records; blocks. Returns whether there is more to read.
@@ -42,6 +43,7 @@ class ChainWalk {
     };
     Result<bool> step();
     Result<std::optional<HoldRecord>> read();
+    bool leads_back(const HoldRecord& record);
     bool take(const HoldRecord& record);
     void begin(const HoldRecord& record);
     void choose_context(const HoldRecord& record);
@@ -50,15 +52,17 @@ class ChainWalk {
     bool full() const noexcept { return holds_.size() == max_; }
 
     RecordReader reader_;
-    const std::filesystem::path shard_;
+    const std::filesystem::path root_;
     const ringpool::PhoneNumber number_;
     const WallTime at_;
     const std::size_t max_;
     std::vector<ringpool::Hold> holds_;
 
-    RecordLink link_;                 ///< to the next record
-    std::optional<Ended> end_;        ///< nothing: unknown
-    std::optional<Current> current_;  ///< it has more records, unless they are lost
+    RecordLink link_;                   ///< to the next record
+    WallTime since_ = WallTime::max();  ///< of the record that linked to it
+    std::size_t crossings_ = 0;         ///< from stream to stream, since times last fell
+    std::optional<Ended> end_;          ///< nothing: unknown
+    std::optional<Current> current_;    ///< it has more records, unless they are lost
 };
 
 }  // namespace ringmaster::store

@@ -43,7 +43,11 @@ class Disk {
     virtual std::error_code rename(const std::filesystem::path& from,
                                    const std::filesystem::path& to);
     virtual std::error_code remove(const std::filesystem::path& path);
-    /// Makes what create(), rename() and remove() did in `directory` durable.
+    /// For its owner alone. No error where there is one.
+    virtual std::error_code make_directory(const std::filesystem::path& path);
+    /// No error where there is none, or where it is not empty, which leaves it.
+    virtual std::error_code remove_directory(const std::filesystem::path& path);
+    /// Makes what the calls above did in `directory` durable.
     virtual std::error_code sync_directory(const std::filesystem::path& directory);
 
     /// Writes all of `bytes`, in as many calls as it takes.

@@ -15,7 +15,8 @@
 /// in hold records and nowhere else (snapshots, memory and all other records have a keyed hash of
 /// the session only). First all of its records are found; then their positions are put on a list,
 /// <shard>/erasure.dat, durably; then the records are overwritten in place; then the list is
-/// removed. A crash in front of the list changes nothing, and after it the next start goes on.
+/// removed. A crash in front of the list changes nothing, and after it the next start goes on. Each
+/// stream is erased from on its own, and `shard` is its directory.
 ///
 /// The list, little endian: 0 "RMERASE\n", 8 version u32, 12 crc of the rest u32, 16 how many u64,
 /// and for each record: position u64, and u32 its checksum once it is erased, so that a record

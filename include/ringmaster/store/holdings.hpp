@@ -7,14 +7,26 @@
 #include "ringmaster/store/number_map.hpp"
 #include "ringmaster/store/slot_map.hpp"
 
+#include <cassert>
 #include <cstddef>
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace ringmaster::store {
 
-/// All that the embedded store keeps in memory: the pools, which number is in which of them, and
-/// *strays*, numbers in no pool that somebody has had. Pure.
+/// Of what an operator says about a pool, what the allocator needs.
+inline ringpool::HoldRules rules_of(const ringpool::PoolDefinition& pool) noexcept {
+    return {pool.lifetime, pool.cooldown, pool.max_hold};
+}
+
+/// Whether a number has left its pool: it was draining, and its time is over.
+inline bool has_left(const ringpool::Slot& slot, WallTime now) noexcept {
+    return slot.draining && slot.eligible_at <= now;
+}
+
+/// All that the embedded store keeps in memory: this process's pools, which number is in which of
+/// them, and *strays*, numbers in none of them that somebody has had. Pure.
 ///
 /// A number is in one pool or a stray, never both. Whoever had it keeps it from others until its
 /// time is over, whichever way it goes: out of a pool, as a stray, into the same or another pool.
@@ -26,9 +38,14 @@ class Holdings {
         ringpool::SlotIndex slot;
     };
 
-    /// Makes an empty pool of this index, and of all before it that there are not yet; or changes
-    /// the rules of the one that is there. Invalidates references to pools.
+    /// Makes an empty pool of this index, or changes the rules of the one that is there.
+    /// Invalidates references to pools.
     void put_pool(ringpool::PoolIndex index, const ringpool::HoldRules& rules);
+    /// Whether put_pool() has ever made it. The catalog knows others besides, whose numbers are
+    /// other processes': nothing else here may be asked of those.
+    bool has_pool(ringpool::PoolIndex index) const noexcept {
+        return index < here_.size() && here_[index];
+    }
     /// Forgets the memory and the counters of a pool without numbers.
     void clear_pool(ringpool::PoolIndex index);
 
@@ -48,6 +65,11 @@ class Holdings {
     void take_room(Room& room);
     /// Takes the number out of its pool; it is a stray if anyone has had it.
     void take_out(Place place);
+    /// Takes over what another process knows of a number. Precondition: it is in no pool.
+    void put_stray(ringpool::PhoneNumber number, const ringpool::Slot& slot) {
+        assert(slot.session && place(number) == nullptr);
+        strays_.at(number) = slot;
+    }
     /// Makes room for `more` strays.
     void reserve_strays(std::size_t more) { strays_.reserve(strays_.size() + more); }
 
@@ -57,7 +79,10 @@ class Holdings {
     /// Where a number is; null where that is in no pool.
     const Place* place(ringpool::PhoneNumber number) const noexcept { return places_.find(number); }
     /// The slot of a number, in a pool or a stray, or null.
-    ringpool::Slot* find(ringpool::PhoneNumber number) noexcept;
+    const ringpool::Slot* find(ringpool::PhoneNumber number) const noexcept;
+    ringpool::Slot* find(ringpool::PhoneNumber number) noexcept {
+        return const_cast<ringpool::Slot*>(std::as_const(*this).find(number));
+    }
 
     ringpool::RingPool& pool(ringpool::PoolIndex index) noexcept { return pools_[index]; }
     const ringpool::RingPool& pool(ringpool::PoolIndex index) const noexcept {
@@ -69,6 +94,9 @@ class Holdings {
     ringpool::PoolCounters& counters(ringpool::PoolIndex index) noexcept {
         return counters_[index];
     }
+
+    /// Of all pools together.
+    ringpool::PoolCounters all_counters() const noexcept;
 
     /// Calls `visit(number, slot)` for each number that anyone has had. Allocates nothing.
     template <class Visit>
@@ -98,8 +126,9 @@ class Holdings {
     }
 
   private:
-    std::vector<ringpool::RingPool> pools_;
+    std::vector<ringpool::RingPool> pools_;         ///< those that are not here are empty
     std::vector<ringpool::PoolCounters> counters_;  ///< of the same index
+    std::vector<bool> here_;                        ///< of the same index
     NumberMap<Place> places_;                       ///< of all numbers of the pools
     SlotMap strays_;
 };

@@ -12,16 +12,22 @@
 #include <span>
 #include <string_view>
 
-/// The journal's format, version 2. Integers are little endian; times are milliseconds of the
-/// store's own clock (HoldClock).
+/// The journal's format, version 3; version 2, which is still read, had no adopt records. Integers
+/// are little endian; times are milliseconds of the store's own clock (HoldClock).
 ///
-/// The journal is a sequence of segments, files of a fixed size that are named by consecutive ids.
-/// A position is segment id << 32 | offset, so positions grow as the journal does. A segment is a
-/// header of 64 bytes and then records, each at a multiple of 8:
+/// A *stream* is the journal of one shard: a sequence of segments, files of a fixed size that are
+/// named by consecutive ids. An id is the number of the stream << 20 | a sequence number from 1 on,
+/// so that no two segments of a data directory have one id, however many shards it has or had. A
+/// position is segment id << 32 | offset: within a stream positions grow as the journal does, and
+/// of positions in different streams none is the later one.
+///
+/// A segment is a header of 64 bytes and then records, each at a multiple of 8:
 ///
 ///     0  crc      u32  CRC-32C of the rest, padding included, begun with the segment's salt ^
-///     offset 4  length   u24  of the payload, without the zeros that pad it to a multiple of 8 7
-///     type     u8   RecordType 8  payload
+///                      offset
+///     4  length   u24  of the payload, without the zeros that pad it to a multiple of 8
+///     7  type     u8   RecordType
+///     8  payload
 ///
 /// The salt is drawn at random for each segment: bytes are a record only in the segment and at the
 /// offset for which they were written, whatever a client may have put into a context. Eight zero
@@ -41,10 +47,26 @@ constexpr std::uint32_t offset_of(JournalPosition position) noexcept {
     return static_cast<std::uint32_t>(position);
 }
 
-/// A link from one hold record to the number's record before it, and from a slot to its latest: a
-/// position, or 0 where there is none, and in two of the bits that a position leaves free what a
-/// failed disk or an erasure made of the record. Either bit says that the hold which goes on now,
-/// if any does, had better be recorded anew.
+inline constexpr std::uint32_t kMaxStreams = 1u << 12;
+inline constexpr std::uint32_t kMaxSequence = (1u << 20) - 1;
+constexpr std::uint32_t first_segment(std::uint32_t stream) noexcept {
+    return stream << 20 | 1;
+}
+/// 0 is no segment's: it is what comes behind the last one that a stream can have.
+constexpr std::uint32_t sequence_of(std::uint32_t segment) noexcept {
+    return segment & kMaxSequence;
+}
+constexpr std::uint32_t stream_of_segment(std::uint32_t segment) noexcept {
+    return segment >> 20;
+}
+constexpr std::uint32_t stream_of(JournalPosition position) noexcept {
+    return stream_of_segment(segment_of(position));
+}
+
+/// A link from one hold record to the number's record before it, and from a slot to its latest,
+/// each perhaps in another stream: a position, or 0 where there is none, and in two of the bits
+/// that a position leaves free what a failed disk or an erasure made of the record. Either bit says
+/// that the hold which goes on now, if any does, had better be recorded anew.
 using RecordLink = std::uint64_t;
 /// The hold that came last has no record: it never reached the disk. The record linked to is of a
 /// hold before that one.
@@ -89,8 +111,9 @@ enum class RecordType : std::uint8_t {
     /// After a failure of the disk the journal goes on here, behind a snapshot: from a position on,
     /// u64, nothing in front of this record is to be trusted. First of its segment, if at all.
     gap = 6,
+    adopt = 7,  ///< a number came from another stream, with what was promised of it: AdoptRecord
 };
-inline constexpr std::size_t kRecordTypes = 7;  ///< one more than the highest
+inline constexpr std::size_t kRecordTypes = 8;  ///< one more than the highest
 
 inline constexpr std::size_t kRecordHeaderBytes = 8;
 inline constexpr std::size_t kMaxPayloadBytes = (1u << 24) - 1;
@@ -102,6 +125,15 @@ struct HoldTimes {
     WallTime expires_at{};
     WallTime eligible_at{};
 };
+
+inline HoldTimes times_of(const ringpool::Slot& slot) noexcept {
+    return {slot.last_touch, slot.expires_at, slot.eligible_at};
+}
+inline void set_times(ringpool::Slot& slot, const HoldTimes& times) noexcept {
+    slot.last_touch = times.last_touch;
+    slot.expires_at = times.expires_at;
+    slot.eligible_at = times.eligible_at;
+}
 
 /// touch and release: all that changes in the slot.
 ///     0 number u64, 8 last_touch i64, 16 expires_at - last_touch u32, 20 eligible_at - expires_at
@@ -146,6 +178,18 @@ struct HoldRecord {
     static std::optional<HoldRecord> decode(std::span<const std::byte> payload) noexcept;
 };
 
+/// adopt: the whole slot of a number, as another shard knew it. What was known of the number here
+/// no longer counts.
+///     0 a TimesRecord, 24 allocated_at i64, 32 record u64, 40 session hash 16 bytes, 56 checksum
+///     of the context u32, 60 zero u32
+struct AdoptRecord {
+    static constexpr std::size_t kPayloadBytes = 64;
+    ringpool::PhoneNumber number;
+    ringpool::Slot slot;  ///< but for `draining`
+
+    static std::optional<AdoptRecord> decode(std::span<const std::byte> payload) noexcept;
+};
+
 /// What a record with this payload takes in a segment.
 constexpr std::size_t record_bytes(std::size_t payload_bytes) noexcept {
     return kRecordHeaderBytes + ((payload_bytes + 7) & ~std::size_t{7});
@@ -154,6 +198,7 @@ inline constexpr std::size_t kTimesRecordBytes = record_bytes(TimesRecord::kPayl
 inline constexpr std::size_t kSyncRecordBytes = record_bytes(8);
 inline constexpr std::size_t kSealRecordBytes = record_bytes(0);
 inline constexpr std::size_t kGapRecordBytes = record_bytes(8);
+inline constexpr std::size_t kAdoptRecordBytes = record_bytes(AdoptRecord::kPayloadBytes);
 
 /// Where records are written to: `out` has room for the record and becomes the bytes at `offset` of
 /// the segment with this salt. Each function returns how many bytes it wrote.
@@ -170,6 +215,7 @@ std::size_t encode_times(RecordPlace place, RecordType type, const TimesRecord& 
 std::size_t encode_sync(RecordPlace place, JournalPosition durable_before) noexcept;
 std::size_t encode_seal(RecordPlace place) noexcept;
 std::size_t encode_gap(RecordPlace place, JournalPosition trusted_before) noexcept;
+std::size_t encode_adopt(RecordPlace place, const AdoptRecord& record) noexcept;
 
 /// What stands at one place of a segment.
 struct RecordView {

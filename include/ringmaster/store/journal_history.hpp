@@ -11,8 +11,10 @@
 #include "ringmaster/store/hold_clock.hpp"
 #include "ringmaster/store/holdings.hpp"
 #include "ringmaster/store/journal_writer.hpp"
+#include "ringmaster/store/layout.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string_view>
@@ -23,7 +25,7 @@ namespace ringmaster::store {
 /// The history that a shard's journal is. A number's slot in memory has the position of its latest
 /// hold record, and each record that of the one before: "who had it then" walks that chain
 /// backwards, on a helper thread of its own, so that neither the reactor nor the journal waits for
-/// the disk.
+/// the disk. Where the number has come from another shard, the chain leads into the stream of that.
 class JournalHistory final : public ringpool::HoldHistory {
   public:
     /// What it works on; all of it outlives it.
@@ -31,7 +33,9 @@ class JournalHistory final : public ringpool::HoldHistory {
         runtime::Reactor& reactor;
         runtime::Gate& gate;  ///< of the store; once it is closed, no more is read
         Disk& disk;
-        const std::filesystem::path& shard;
+        const std::filesystem::path& root;            ///< of the data directory
+        std::uint32_t stream;                         ///< that the journal is
+        const std::vector<Layout::Retired>& retired;  ///< which this shard looks after
         const ringpool::Catalog& catalog;
         Holdings& holdings;
         ringpool::SessionHasher& hasher;
@@ -46,13 +50,16 @@ class JournalHistory final : public ringpool::HoldHistory {
                                                 std::optional<WallTime> at, std::size_t max,
                                                 Deadline deadline) override;
 
-    /// ErrorCode::closed where the store is closed meanwhile.
+    /// In this shard's journal, and in the retired ones that it looks after. ErrorCode::closed
+    /// where the store is closed meanwhile.
     Result<std::size_t> erase(std::string_view session_id) override;
 
   private:
     WallTime hold_now() const noexcept { return parts_.clock.at(parts_.reactor.scheduler().now()); }
     Result<void> release_all(std::string_view session_id);
     bool release_some(std::string_view session_id, std::size_t most);
+    Result<std::size_t> erase_from(std::uint32_t stream, std::string_view session_id,
+                                   std::optional<JournalPosition> end);
 
     const Parts parts_;
     runtime::HelperThread helper_;

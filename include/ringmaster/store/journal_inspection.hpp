@@ -14,6 +14,7 @@ namespace ringmaster::store {
 
 /// One record as it stands in a file. The texts of `hold` are valid during the call only.
 struct InspectedRecord {
+    std::optional<AdoptRecord> adopt;  ///< of type adopt; the one that is aligned to more
     std::filesystem::path file;
     std::uint32_t offset = 0;
     std::uint32_t bytes = 0;
@@ -52,7 +53,8 @@ struct InspectionVisitor {
     std::function<void(std::uint64_t done_bytes, std::uint64_t all_bytes)> on_progress;
 };
 
-/// Reads every segment and snapshot in a data directory, oldest first. Changes nothing and takes no
+/// Reads the layout and every segment and snapshot of all streams in a data directory, one stream
+/// after the other, each oldest first. Changes nothing and takes no
 /// lock: beside a running daemon it sees a state that the files were in, the newest records perhaps
 /// not. Blocks. Fails with ErrorCode::not_found where there is no such directory, and
 /// ErrorCode::unavailable where a file can't be read; damage is told to `visitor`, not as an error.

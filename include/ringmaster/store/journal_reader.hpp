@@ -19,8 +19,8 @@ namespace ringmaster::store {
 /// ErrorCode::damaged with file, offset, and what is wrong there.
 Error damage(const std::filesystem::path& path, std::uint64_t offset, std::string_view what);
 
-/// Whether a segment, whose file is not there, is older than all that are: retention has removed
-/// it.
+/// Whether a segment, whose file is not there, is older than all that are in its stream's
+/// directory, which may be gone itself: retention has removed it.
 bool was_removed(const std::filesystem::path& shard, std::uint32_t segment);
 
 /// A segment, read into memory whole.
@@ -71,10 +71,11 @@ struct Tail {
 Result<Tail> judge_tail(const std::filesystem::path& shard, const LoadedSegment& segment,
                         std::uint32_t offset, std::uint32_t end);
 
-/// Reads single records. Keeps the file of the latest open. Belongs to one thread at a time.
+/// Reads single records of all streams of a data directory. Keeps the file of the latest open.
+/// Belongs to one thread at a time.
 class RecordReader {
   public:
-    explicit RecordReader(std::filesystem::path shard) : shard_(std::move(shard)) {}
+    explicit RecordReader(std::filesystem::path root) : root_(std::move(root)) {}
 
     /// The hold record at a position; its texts are valid until the next call. Nothing where it
     /// stood in a segment that retention has removed. ErrorCode::damaged where there is no such
@@ -85,7 +86,7 @@ class RecordReader {
     Result<bool> open(std::uint32_t segment);
     Result<void> read(std::uint32_t offset, std::size_t bytes);
 
-    const std::filesystem::path shard_;
+    const std::filesystem::path root_;
     std::filesystem::path path_;
     UniqueFd file_;
     std::optional<SegmentHeader> header_;  ///< of the segment that is open

@@ -53,6 +53,7 @@ class JournalWriter {
     /// Returns the record's position.
     JournalPosition append_hold(const HoldRecord& record);
     void append_times(RecordType type, const TimesRecord& record);
+    void append_adopt(const AdoptRecord& record);
 
     /// Writes what was appended now, not at the end of the turn.
     void flush() noexcept;

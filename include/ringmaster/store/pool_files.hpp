@@ -7,7 +7,9 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -42,15 +44,31 @@ std::vector<std::byte> encode_pool(const StoredPool& pool);
 Result<StoredPool> decode_pool(std::span<const std::byte> bytes);
 
 /// The pools on the disk, "<id>.pool" for each: a change of one pool replaces one file, and so is
-/// whole or has not happened. Everything blocks.
+/// whole or has not happened. Several processes may share the directory where each file is written
+/// by one of them only: who reads finds what was there before a change or after it. Everything
+/// blocks.
 class PoolFiles {
   public:
     /// `directory` must be there; `disk` must outlive this.
     PoolFiles(Disk& disk, std::filesystem::path directory);
 
-    /// All pools, in order of id. Removes what was not finished. ErrorCode::damaged, with the file
-    /// and what is wrong, where one is; ErrorCode::unavailable where the disk fails.
+    /// Whose file a process writes, by id.
+    using IsMine = std::function<bool(std::string_view id)>;
+
+    /// All pools, in order of id. Removes what was not finished; so only for who is alone.
+    /// ErrorCode::damaged, with the file and what is wrong, where one is; ErrorCode::unavailable
+    /// where the disk fails.
     Result<std::vector<StoredPool>> load() const;
+
+    /// The ids of all pools, in order.
+    Result<std::vector<std::string>> list() const;
+    /// Removes what was not finished of these pools' files.
+    Result<void> remove_unfinished(const IsMine& is_mine) const;
+    /// One pool. Errors as above, and ErrorCode::not_found where there is no such file.
+    Result<StoredPool> load(std::string_view id) const;
+    /// The same, in one small read whatever the number of numbers. Does not notice all damage: a
+    /// checksum over the whole file takes the whole file.
+    Result<ringpool::PoolDefinition> load_definition(std::string_view id) const;
 
     /// Writes the file of this pool anew, durably. ErrorCode::unavailable where the disk fails:
     /// then the file is the one before or, at worst, the new one.
@@ -61,6 +79,10 @@ class PoolFiles {
     std::filesystem::path path_of(std::string_view id) const;
 
   private:
+    Result<std::vector<std::byte>> read(std::string_view id, std::size_t max_bytes) const;
+    template <class Visit>
+    Result<void> for_each_name(Visit&& visit) const;
+
     Disk& disk_;
     const std::filesystem::path directory_;
 };

@@ -31,7 +31,9 @@ struct SegmentShape {
     bool fill = false;
 };
 
-/// Makes the file of a segment, header included, durably, and only then gives it its name. Blocks.
+/// Makes the file of a segment, header included, durably, and only then gives it its name.
+/// ErrorCode::unavailable where the disk fails, or the stream has had as many segments as there are
+/// ids. Blocks.
 Result<Segment> lay_out_segment(Disk& disk, const SegmentShape& shape, const SegmentHeader& header);
 
 /// Keeps the next segment of the journal laid out in advance, on a helper thread, so that whoever

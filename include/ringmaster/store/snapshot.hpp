@@ -34,7 +34,8 @@ struct SnapshotHeader {
     TimeAnchor anchor;
     std::uint64_t count = 0;  ///< this and the rest: set by SnapshotWriter
     std::uint32_t entries_crc = 0;
-    /// The least record of all numbers that a promise bound at the time of the snapshot.
+    /// The least record, of those in the stream, of all numbers that a promise bound at the time of
+    /// the snapshot.
     JournalPosition oldest_record = UINT64_MAX;
 
     void encode(std::span<std::byte, kBytes> out) const noexcept;

@@ -5,21 +5,24 @@
 #include "ringmaster/app/command_line.hpp"
 #include "ringmaster/app/completion.hpp"
 #include "ringmaster/app/config.hpp"
+#include "ringmaster/app/config_check.hpp"
 #include "ringmaster/app/console.hpp"
+#include "ringmaster/app/control_server.hpp"
 #include "ringmaster/app/daemon_address.hpp"
+#include "ringmaster/app/estate.hpp"
+#include "ringmaster/app/handover.hpp"
 #include "ringmaster/app/journal_commands.hpp"
-#include "ringmaster/app/logger.hpp"
 #include "ringmaster/app/man_page.hpp"
-#include "ringmaster/app/number_files.hpp"
 #include "ringmaster/app/read_file.hpp"
-#include "ringmaster/app/service.hpp"
-#include "ringmaster/base/clock.hpp"
+#include "ringmaster/app/serve.hpp"
+#include "ringmaster/app/shard_process.hpp"
 
 #include <cstdlib>
-#include <exception>
+#include <filesystem>
 #include <iostream>
-#include <memory>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <unistd.h>
 #include <utility>
 
@@ -28,60 +31,38 @@ namespace {
 
 constexpr std::size_t kMaxFileBytes = 512 * 1024 * 1024;
 
-/// Refused numbers are only warnings: one bad line must not keep all pools from being served.
-ExitCode check_config(const std::string& file) {
-    const auto config = load_config(file);
-    if (!config) {
-        std::cerr << config.error().message << '\n';
-        return kFailed;
-    }
-    const NumberFiles numbers = read_number_files(config->pools);
-    for (const std::string& warning : numbers.warnings) std::cerr << "warning: " << warning << '\n';
-    for (const std::string& problem : numbers.problems) std::cerr << problem << '\n';
-    if (!numbers.problems.empty()) return kFailed;
-    std::cout << file << ": good; " << config->pools.size() << " pools, " << numbers.numbers
-              << " numbers, " << numbers.refused << " refused\n";
-    return kDone;
+ExitCode fail(Console& console, const Error& error) {
+    console.err << error.message << '\n';
+    return error.code == ErrorCode::not_found ? kNotFound : kFailed;
 }
 
-ExitCode serve(const std::string& file) {
-    const auto config = load_config(file);
-    if (!config) {
-        std::cerr << config.error().message << '\n';
-        return kFailed;
+/// Where the environment names what a supervisor would hand over to this program, also whether that
+/// could go on with it.
+ExitCode check(const std::string& file, Console& console) {
+    const auto handover = receive_handover();
+    if (!handover) return fail(console, handover.error());
+    if (*handover) {
+        if (const auto estate = inherit(**handover); !estate) return fail(console, estate.error());
     }
-    SystemClock clock;
-    auto log = std::make_unique<Logger>(config->log, clock);
-    const auto fail = [&](const std::string& why) {
-        log->error(why);
-        if (!config->log.file.empty()) std::cerr << why << '\n';
-        return kFailed;
+    return check_config(file, console) ? kDone : kFailed;
+}
+
+CommandActions::Action with_supervisor(Console& console, ControlCommand command) {
+    return [&console, command](const CommandArguments& arguments) {
+        const auto run_dir = find_run_dir(arguments.config, arguments.run_dir);
+        if (!run_dir) return fail(console, run_dir.error());
+        const bool as_json = command == ControlCommand::status && arguments.json;
+        auto answer = ask_supervisor(*run_dir, as_json ? ControlCommand::status_json : command);
+        if (!answer) return fail(console, answer.error());
+        if (!answer->ends_with('\n')) *answer += '\n';
+        console.out << *answer;
+        return kDone;
     };
-
-    NumberFiles numbers = read_number_files(config->pools);
-    for (const std::string& warning : numbers.warnings) log->warning(warning);
-    for (const std::string& problem : numbers.problems) fail(problem);
-    if (!numbers.problems.empty()) return kFailed;
-
-    try {
-        Service service(*config, clock, *log);
-        if (service.serve(std::move(numbers)) == Service::Ending::orderly) return kDone;
-        // Requests are still at work on what the destructors would take away from under them.
-        log.reset();
-        std::_Exit(kFailed);
-    } catch (const std::exception& error) {
-        return fail(error.what());
-    }
 }
 
 /// The content of a file, or of standard input for "-".
 Result<std::string> read_input(const std::string& file) {
     return read_file(file == "-" ? "/dev/stdin" : file, kMaxFileBytes);
-}
-
-ExitCode fail(Console& console, const Error& error) {
-    console.err << error.message << '\n';
-    return error.code == ErrorCode::not_found ? kNotFound : kFailed;
 }
 
 using AdminCommand = std::function<ExitCode(AdminCommands&, const CommandArguments&)>;
@@ -129,13 +110,34 @@ CommandActions::Action with_journal(Console& console,
     };
 }
 
-CommandActions actions(Console& console, const CommandLine& line) {
+/// Where this program lies, so that the one that has taken its place there can be run. A name with
+/// a slash may be a link, which is to be followed then.
+std::filesystem::path program_path(const char* name) {
+    std::error_code error;
+    if (std::string_view(name).find('/') != std::string_view::npos) {
+        return std::filesystem::absolute(name, error);
+    }
+    return std::filesystem::read_symlink("/proc/self/exe", error);
+}
+
+CommandActions actions(Console& console, const CommandLine& line,
+                       const std::filesystem::path& program) {
     const auto daemon = [&](AdminCommand command) {
         return with_daemon(console, std::move(command));
     };
     return {
-        .serve = [](const CommandArguments& a) { return serve(a.config); },
-        .check_config = [](const CommandArguments& a) { return check_config(a.config); },
+        .serve =
+            [program](const CommandArguments& a) {
+                return serve({.program = program,
+                              .config = a.config,
+                              .daemonize = a.daemonize,
+                              .run_shard = run_shard});
+            },
+        .check_config = [&](const CommandArguments& a) { return check(a.config, console); },
+        .status = with_supervisor(console, ControlCommand::status),
+        .stop = with_supervisor(console, ControlCommand::stop),
+        .reload = with_supervisor(console, ControlCommand::reload),
+        .restart = with_supervisor(console, ControlCommand::restart),
         .list_pools = daemon([](AdminCommands& c, const auto&) { return c.list_pools(); }),
         .show_pool = daemon([](AdminCommands& c, const auto& a) { return c.show_pool(a.pool); }),
         .put_pool =
@@ -182,7 +184,8 @@ CommandActions actions(Console& console, const CommandLine& line) {
 ExitCode run(int argc, const char* const* argv) {
     std::ios::sync_with_stdio(false);
     Console console{std::cout, std::cerr, isatty(STDERR_FILENO) == 1};
-    CommandLine line([&](const CommandLine& self) { return actions(console, self); });
+    const std::filesystem::path program = program_path(argc > 0 ? argv[0] : "");
+    CommandLine line([&](const CommandLine& self) { return actions(console, self, program); });
     const ExitCode code = line.run(argc, argv);
     // Where the reader has gone or the disk is full, the answer was not given.
     if (!std::cout.flush() && code == kDone) {

@@ -32,12 +32,17 @@ const std::vector<ManualSection>& CommandLine::manual_sections() {
            "failed: bad configuration, no daemon there, something refused, damage found, serve "
            "can't start or was stopped at once"},
           {"2", "the command line is wrong"},
-          {"3", "what was named is not there: a pool, a holder, a file to read"}}},
+          {"3",
+           "what was named is not there: a pool, a holder, a file to read, a daemon to control"}}},
         {"SIGNALS",
          {{"TERM, INT, QUIT", "serve drains and stops; a second one stops it at once"},
           {"HUP",
            "serve reads its configuration again and applies the pools in it; where anything is "
-           "wrong it applies nothing, and tells the log"}}},
+           "wrong it applies nothing, and tells the log; the log file is opened anew"},
+          {"USR1", "serve opens its log file anew, after it was moved away"},
+          {"USR2",
+           "serve runs the program that is on the disk in its own place, which restarts the shards "
+           "one by one; where that or the configuration is not good, nothing changes"}}},
         {"ENVIRONMENT",
          {{"RINGMASTER_TOKEN",
            "the admin token, where there is no --token-file; else the one of the configuration is "
@@ -56,9 +61,26 @@ CommandLine::CommandLine(const std::function<CommandActions(const CommandLine&)>
     app.set_help_flag("--help", "Tells how to use it");
     app.set_version_flag("--version", "ringmaster " RINGMASTER_VERSION, "Tells the version");
 
-    add_config(*add(app, "serve", "Serves until it is told to stop", &actions_.serve));
+    CLI::App* serve = add(app, "serve", "Serves until it is told to stop", &actions_.serve);
+    add_config(*serve);
+    serve->add_flag("--daemonize", arguments_.daemonize,
+                    "Goes to the background, and ends here when it is ready there, or has failed");
     add_config(*add(app, "check-config", "Tells what is wrong with a configuration",
                     &actions_.check_config));
+
+    CLI::App* status =
+        add(app, "status", "Tells how the shards of a running daemon stand", &actions_.status);
+    add_supervisor(*status);
+    add_json(*status);
+    add_supervisor(
+        *add(app, "stop", "Drains a running daemon, and waits for its end", &actions_.stop));
+    add_supervisor(*add(app, "reload",
+                        "Has a running daemon apply its configuration's pools, and waits for that",
+                        &actions_.reload));
+    add_supervisor(*add(app, "restart",
+                        "Restarts the shards of a running daemon one by one, with the program and "
+                        "the configuration that are on the disk now, and waits for that",
+                        &actions_.restart));
 
     CLI::App* pools = add(app, "pools", "Administers the pools of a running daemon", nullptr);
     const auto add_pool_command = [&](const char* name, const char* what,
@@ -179,6 +201,14 @@ void CommandLine::add_daemon(CLI::App& command) {
                     "A file whose first line is the admin token")
         ->type_name("FILE");
     add_json(command);
+}
+
+void CommandLine::add_supervisor(CLI::App& command) {
+    add_config(command);
+    command
+        .add_option("--run-dir", arguments_.run_dir,
+                    "Where the daemon's Unix sockets are; without it, where the configuration says")
+        ->type_name("DIR");
 }
 
 void CommandLine::add_json(CLI::App& command) {

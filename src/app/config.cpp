@@ -5,12 +5,14 @@
 #include "ringmaster/app/read_file.hpp"
 #include "ringmaster/http/middleware/cors.hpp"
 #include "ringmaster/ringpool/number_import.hpp"
+#include "ringmaster/shard/placement.hpp"
 
 #include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <numeric>
 #include <string_view>
+#include <sys/un.h>
 #include <unordered_map>
 #include <utility>
 
@@ -28,14 +30,24 @@ constexpr std::int64_t kGiB = 1024 * kMiB;
 constexpr std::int64_t kHourMs = 3'600'000;
 constexpr std::int64_t kDaySeconds = 86'400;
 
+/// Of a path that is the address of a Unix socket, without the zero at its end.
+constexpr std::size_t kMaxUnixPathBytes = sizeof(sockaddr_un::sun_path) - 1;
+constexpr std::string_view kLongestSocketName = "/shard-255.sock";
+constexpr std::size_t kMaxRunDirBytes = kMaxUnixPathBytes - kLongestSocketName.size();
+
 /// Every section but [[pool]]. Integers: name, target, unit, default, least, most.
 std::vector<Section> sections_of(Config& c, const std::filesystem::path& base) {
     auto& server = c.server;
     auto& request = c.server.request;
     auto& context = c.api.context;
+    auto& gate = c.peers.gate;
     return {
         {"server",
          {address_key("listen", c.listen, "127.0.0.1:8080"),
+          count_or_auto_key("shards", c.shards, shard::Placement::kMaxShards),
+          address_key("shard_listen", c.shard_listen, "127.0.0.1:0"),
+          path_key("run_dir", c.run_dir, base, "data/run", false),
+          path_key("pid_file", c.pid_file, base, "", true),
           integer_key("backlog", server.backlog, "connections", 1024, 1, 65'535),
           integer_key("max_connections", server.max_connections, "connections", 15'000, 1,
                       1'000'000),
@@ -56,6 +68,21 @@ std::vector<Section> sections_of(Config& c, const std::filesystem::path& base) {
           integer_key("output_high_water_bytes", server.output_high_water_bytes, "bytes",
                       256 * kKiB, 4 * kKiB, kGiB),
           integer_key("gzip_min_bytes", c.gzip_min_bytes, "bytes; 0 for never", 0, 0, kMiB)}},
+        {"peers",
+         {integer_key("deadline_ms", gate.deadline, "ms", 50, 1, kHourMs),
+          integer_key("latency_floor_ms", gate.latency_floor, "ms", 10, 0, kHourMs),
+          percent_key("latency_factor_percent", gate.latency_factor, 300, 100, 100'000),
+          percent_key("max_missed_percent", gate.max_missed_share, 20, 0, 99),
+          integer_key("interval_ms", gate.interval, "ms", 100, 1, kHourMs),
+          integer_key("min_calls", gate.min_calls, "calls", 20, 1, 1'000'000),
+          integer_key("max_in_flight", gate.max_in_flight, "calls", 1024, 1, 65'536),
+          integer_key("min_cooldown_ms", gate.min_cooldown, "ms", 250, 1, kHourMs),
+          integer_key("max_cooldown_ms", gate.max_cooldown, "ms", 30'000, 1, kHourMs),
+          integer_key("max_call_rows", c.peers.max_call_rows, "rows", 1024, 1, 65'536),
+          integer_key("max_parts_under_way", c.peers.max_parts_under_way, "calls", 1, 1, 1024),
+          integer_key("admin_deadline_ms", c.peers.admin_deadline, "ms", 30'000, 1, kHourMs),
+          integer_key("takeover_after_ms", c.peers.takeover_after, "ms; 0 for never", 500, 0,
+                      kHourMs)}},
         {"api",
          {integer_key("max_batch", c.api.max_batch, "rows", 1000, 1, 100'000),
           integer_key("max_context_parameters", context.max_parameters, "parameters", 32, 0,
@@ -220,6 +247,8 @@ class ConfigReader {
   private:
     void read_section(const Section& section, const toml::table& table);
     void read_token_file(const toml::table& root);
+    void check_run_dir(const toml::table& root);
+    void check_cooldowns(const toml::table& root);
     void read_pools(const toml::node& node);
     void read_pool(const toml::table& table);
     void check_overflow_number(const toml::table& table, const std::string& text,
@@ -271,6 +300,8 @@ Result<Config> ConfigReader::read(std::string_view text) {
         }
     }
     read_token_file(root);
+    check_run_dir(root);
+    check_cooldowns(root);
     if (!problems_.empty()) return all_problems();
     for (const Section& section : sections_) {
         for (const Key& key : section.keys) {
@@ -293,6 +324,30 @@ void ConfigReader::read_token_file(const toml::table& root) {
     auto token = read_admin_token(config_.admin_token_file);
     if (!token) return tell(": " + token.error().message);
     config_.admin_token = *std::move(token);
+}
+
+void ConfigReader::check_run_dir(const toml::table& root) {
+    const std::string path = config_.run_dir.string();
+    if (path.size() <= kMaxRunDirBytes) return;
+    const toml::node* node = root["server"]["run_dir"].node();
+    problem(node != nullptr ? node->source().begin : toml::source_position{1, 1},
+            "[server] run_dir is \"" + printable(path) + "\", which has " +
+                std::to_string(path.size()) + " bytes; expected a path of at most " +
+                std::to_string(kMaxRunDirBytes) +
+                ", for those of Unix sockets are no longer than " +
+                std::to_string(kMaxUnixPathBytes));
+}
+
+void ConfigReader::check_cooldowns(const toml::table& root) {
+    const auto& gate = config_.peers.gate;
+    if (gate.min_cooldown <= gate.max_cooldown) return;
+    const auto peers = root["peers"];
+    const toml::node* node = peers["min_cooldown_ms"].node();
+    if (node == nullptr) node = peers["max_cooldown_ms"].node();
+    problem(node->source().begin, "[peers] min_cooldown_ms is " +
+                                      std::to_string(gate.min_cooldown.count()) +
+                                      "; expected no more than max_cooldown_ms, which is " +
+                                      std::to_string(gate.max_cooldown.count()));
 }
 
 void ConfigReader::read_section(const Section& section, const toml::table& table) {
@@ -426,6 +481,15 @@ Result<Config> load_config(const std::filesystem::path& file) {
     auto text = read_file(file, kMaxFileBytes);
     if (!text) return text.error();
     return ConfigReader(file).read(*text);
+}
+
+std::string different_settings(const Config& one, const Config& other) {
+    std::string names;
+    for (std::size_t i = 0; i < one.settings.size(); ++i) {
+        if (one.settings[i] == other.settings[i]) continue;
+        names.append(names.empty() ? "" : ", ") += one.settings[i].name;
+    }
+    return names;
 }
 
 }  // namespace ringmaster::app

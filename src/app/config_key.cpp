@@ -2,6 +2,7 @@
 
 #include "ringmaster/app/printable.hpp"
 
+#include <cmath>
 #include <optional>
 #include <sstream>
 #include <sys/socket.h>
@@ -24,6 +25,43 @@ std::string_view kind_of(const toml::node& node) {
 }
 
 }  // namespace
+
+Key percent_key(std::string_view name, double& target, std::int64_t standard, std::int64_t least,
+                std::int64_t most) {
+    const auto set = [&target](std::int64_t percent) {
+        target = static_cast<double>(percent) / 100;
+    };
+    set(standard);
+    return {
+        name,
+        "an integer from " + std::to_string(least) + " to " + std::to_string(most) + " (percent)",
+        [set, least, most](const toml::node& node) {
+            const auto* value = node.as_integer();
+            if (value == nullptr || value->get() < least || value->get() > most) return false;
+            set(value->get());
+            return true;
+        },
+        [&target] { return std::to_string(std::llround(target * 100)); }};
+}
+
+Key count_or_auto_key(std::string_view name, std::size_t& target, std::size_t most) {
+    target = 0;
+    return {name, "\"auto\" or an integer from 1 to " + std::to_string(most),
+            [&target, most](const toml::node& node) {
+                if (const auto* text = node.as_string()) {
+                    target = 0;
+                    return text->get() == "auto";
+                }
+                const auto* value = node.as_integer();
+                if (value == nullptr || value->get() < 1 ||
+                    value->get() > static_cast<std::int64_t>(most)) {
+                    return false;
+                }
+                target = static_cast<std::size_t>(value->get());
+                return true;
+            },
+            [&target] { return target == 0 ? "auto" : std::to_string(target); }};
+}
 
 Key boolean_key(std::string_view name, bool& target, bool standard) {
     target = standard;

@@ -2,6 +2,7 @@
 
 #include "ringmaster/net/endpoint.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -58,6 +59,13 @@ Key integer_key(std::string_view name, T& target, std::string_view unit, std::in
                 }
             }};
 }
+
+/// A share or a factor that is written in percent.
+Key percent_key(std::string_view name, double& target, std::int64_t standard, std::int64_t least,
+                std::int64_t most);
+
+/// A number from 1 to `most`, or "auto", which is the default and kept as 0.
+Key count_or_auto_key(std::string_view name, std::size_t& target, std::size_t most);
 
 Key boolean_key(std::string_view name, bool& target, bool standard);
 

@@ -57,4 +57,15 @@ Result<AdminAddress> find_daemon(const DaemonOptions& options) {
     return address;
 }
 
+Result<std::filesystem::path> find_run_dir(const std::filesystem::path& config,
+                                           const std::filesystem::path& run_dir) {
+    if (!run_dir.empty()) return run_dir;
+    auto loaded = load_config(config);
+    if (loaded) return std::move(loaded->run_dir);
+    // A bad configuration is no reason why a daemon could not be stopped.
+    return Error{ErrorCode::invalid,
+                 loaded.error().message +
+                     "\nexpected a good --config, or --run-dir, with which none is read"};
+}
+
 }  // namespace ringmaster::app

@@ -1,5 +1,6 @@
 #include "ringmaster/app/service.hpp"
 
+#include "ringmaster/app/shard_metrics.hpp"
 #include "ringmaster/http/middleware/access_log.hpp"
 #include "ringmaster/http/middleware/catch_errors.hpp"
 #include "ringmaster/http/middleware/cors.hpp"
@@ -15,6 +16,7 @@
 #include <stdexcept>
 #include <sys/resource.h>
 #include <system_error>
+#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -23,10 +25,18 @@
 namespace ringmaster::app {
 namespace {
 
-/// Fibers of the store and of this class, which must be had when requests have taken all of theirs.
+using std::chrono::milliseconds;
+
+/// Fibers of the store and of this class.
 constexpr std::size_t kOwnFibers = 16;
-/// Descriptors that are no connections: journal, snapshots, log, listening socket, epoll and such.
+/// For what another shard asks, at one time; and for parts of requests that are under way to it.
+constexpr std::size_t kFibersPerPeer = 64;
+/// Descriptors that are no connections: journal, snapshots, log, listening sockets, epoll and such;
+/// and for each shard its door and the connections to and from it.
 constexpr std::size_t kOwnDescriptors = 32;
+constexpr std::size_t kDescriptorsPerPeer = 8;
+/// How often it is looked whether the other shards have answered their clients, when all stop.
+constexpr milliseconds kLookAgain{10};
 
 /// As many descriptors as the process may open at most.
 std::size_t raise_descriptor_limit() {
@@ -42,16 +52,17 @@ std::size_t raise_descriptor_limit() {
 
 /// A connection too many must wait for another to end, not take the descriptor that the store needs
 /// for its next segment.
-http::ServerLimits server_limits(const Config& config, Log& log) {
+http::ServerLimits server_limits(const Config& config, std::size_t shards, Log& log) {
     http::ServerLimits limits = config.server;
+    limits.max_requests_in_flight = config.max_requests_in_flight;
     const std::size_t descriptors = raise_descriptor_limit();
+    const std::size_t own = kOwnDescriptors + (shards - 1) * kDescriptorsPerPeer;
     const std::string may_open =
         "only " + std::to_string(descriptors) + " files may be open at once (ulimit -n)";
-    if (descriptors <= kOwnDescriptors) {
-        throw std::runtime_error(may_open + ": expected at least " +
-                                 std::to_string(kOwnDescriptors + 1));
+    if (descriptors <= own) {
+        throw std::runtime_error(may_open + ": expected at least " + std::to_string(own + 1));
     }
-    const std::size_t for_connections = descriptors - kOwnDescriptors;
+    const std::size_t for_connections = descriptors - own;
     if (limits.max_connections > for_connections) {
         log.warning("max_connections is " + std::to_string(limits.max_connections) + ", but " +
                     may_open + ": at most " + std::to_string(for_connections) +
@@ -61,68 +72,77 @@ http::ServerLimits server_limits(const Config& config, Log& log) {
     return limits;
 }
 
-std::unique_ptr<store::EmbeddedStore> open_store(runtime::Reactor& reactor,
-                                                 ringpool::Catalog& catalog, const Config& config,
-                                                 Log& log) {
-    auto store = store::EmbeddedStore::open(reactor, catalog, config.store, log);
-    if (!store) throw std::runtime_error(store.error().message);
-    return *std::move(store);
-}
-
-std::string_view name_of_signal(int number) {
-    switch (number) {
-        case SIGTERM: return "SIGTERM";
-        case SIGINT: return "SIGINT";
-        case SIGQUIT: return "SIGQUIT";
-        default: return "SIGHUP";
-    }
+std::size_t fibers(const Config& config, std::size_t shards) {
+    // A request to all shards takes a fiber for each of the others.
+    return config.max_requests_in_flight + kOwnFibers + (shards - 1) * kFibersPerPeer;
 }
 
 }  // namespace
 
-Service::Service(const Config& config, Clock& clock, Log& log)
+Service::Service(const Config& config, const ShardSetup& setup, Clock& clock, Log& log,
+                 std::function<void()> reopen_log)
     : config_(config),
+      setup_(setup),
       clock_(clock),
       log_(log),
+      reopen_log_(std::move(reopen_log)),
       errors_(log),
-      reactor_(clock, errors_,
-               {.max_fibers = config.max_requests_in_flight + kOwnFibers,
-                .stack_bytes = config.stack_bytes}),
+      reactor_(
+          clock, errors_,
+          {.max_fibers = fibers(config, setup.peers.size()), .stack_bytes = config.stack_bytes}),
       stack_overflow_reporter_(reactor_.scheduler()),
-      store_(open_store(reactor_, catalog_, config, log)),
+      supervisor_(reactor_, setup.channel),
+      shards_(config, setup, reactor_, catalog_, log, [this] { return report(); }),
       import_helper_(reactor_, "import"),
-      reconciler_(catalog_, store_->pools(), import_helper_, log),
+      reconciler_(catalog_, shards_.pools(), import_helper_, log),
+      peer_service_(reactor_, log, catalog_, shards_.own(),
+                    [this](Deadline deadline) {
+                        catch_up(deadline);
+                        return Result<void>();
+                    },
+                    {.max_calls_per_connection = kFibersPerPeer / 2}),
+      peer_listener_(reactor_, log, [this](int fd) { peer_service_.serve(fd); }),
       admin_access_(config.admin_token),
-      numbers_api_(catalog_, *store_, reactor_.scheduler(), clock, errors_, config.api),
-      compat_api_(catalog_, *store_, reactor_.scheduler(), clock, errors_, config.api),
-      pools_api_(admin_access_, catalog_, store_->pools(), import_helper_, config.pools_api),
-      history_api_(admin_access_, store_->history(), reactor_.scheduler(), config.history_api),
-      health_api_(*store_, [this] { return server_.draining(); }),
-      server_(reactor_, make_handler(), server_limits(config, log), errors_, log),
-      signals_(reactor_.context(), SIGTERM, SIGINT, SIGQUIT),
+      numbers_api_(catalog_, shards_.store(), reactor_.scheduler(), clock, errors_, config.api),
+      compat_api_(catalog_, shards_.store(), reactor_.scheduler(), clock, errors_, config.api),
+      pools_api_(admin_access_, catalog_, shards_.pools(), import_helper_, config.pools_api),
+      history_api_(admin_access_, shards_.history(), reactor_.scheduler(), config.history_api),
+      health_api_(shards_.store(), [this] { return server_.draining(); }),
+      metrics_api_(
+          [this] { return collect_reports(reactor_.scheduler(), *setup_.page, shards_.all()); }),
+      server_(reactor_, make_handler(), server_limits(config, setup.peers.size(), log), errors_,
+              log),
+      doors_(reactor_.scheduler(), *setup.page, setup.index, config.peers.takeover_after,
+             [this](shard::ShardIndex i, bool open) { hold_door(i, open); }),
+      signals_(reactor_.context(), SIGTERM),
       told_to_stop_(reactor_.scheduler()),
-      told_to_reload_(reactor_.scheduler()),
+      told_to_configure_(reactor_.scheduler()),
       pools_kept_(reactor_.scheduler()) {
-    signals_.add(SIGHUP);
     numbers_api_.register_routes(router_);
     compat_api_.register_routes(router_);
     pools_api_.register_routes(router_);
     history_api_.register_routes(router_);
     health_api_.register_routes(router_);
+    metrics_api_.register_routes(router_);
 }
 
 Service::~Service() = default;
 
-Service::Ending Service::serve(NumberFiles numbers) {
-    // A peer that has gone, and a file that may not grow, are errors of the call.
-    std::signal(SIGPIPE, SIG_IGN);
-    std::signal(SIGXFSZ, SIG_IGN);
+Service::Ending Service::serve(std::optional<NumberFiles> numbers) {
+    // A peer that has gone, and a file that may not grow, are errors of the call. The rest is meant
+    // for the supervisor, even where a terminal sends it to all of us.
+    for (const int signal : {SIGPIPE, SIGXFSZ, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2}) {
+        std::signal(signal, SIG_IGN);
+    }
+    first_numbers_ = std::move(numbers);
     await_signal();
     // They have their fibers from the beginning: when the time comes, requests may have taken all
     // others.
     reactor_.post([&] {
-        reactor_.scheduler().run("stop", [this] { stop_when_told(); });
-        reactor_.scheduler().run("pools", [&] { keep_pools(std::move(numbers)); });
+        runtime::Scheduler& scheduler = reactor_.scheduler();
+        scheduler.run("stop", [this] { stop_when_told(); });
+        scheduler.run("pools", [this] { keep_pools(); });
+        scheduler.run("supervisor", [this] { follow_supervisor(); });
     });
     {
         const runtime::StallWatch watch(reactor_.scheduler(), clock_, log_, config_.stall_warning);
@@ -131,78 +151,170 @@ Service::Ending Service::serve(NumberFiles numbers) {
     // What is left to do waits for the log at most, and from now on a signal ends that as well.
     boost::system::error_code ignored;
     signals_.clear(ignored);
-    if (!start_failure_.empty()) throw std::runtime_error(start_failure_);
     log_.info("stopped after " + std::to_string(server_.stats().requests) + " requests");
     return ending_;
 }
 
+std::string Service::report() {
+    ShardFigures figures{.index = setup_.index,
+                         .server = server_,
+                         .reactor = reactor_,
+                         .counters = [this] { return shards_.own_store().counters(); },
+                         .service = peer_service_,
+                         .peers = {}};
+    for (const auto& other : shards_.others()) {
+        figures.peers.push_back({other.index, *other.remote, *other.guarded});
+    }
+    return write_report(figures);
+}
+
+// --- what the supervisor says ------------------------------------------------------------------
+
 void Service::await_signal() {
-    signals_.async_wait([this](const boost::system::error_code& error, int number) {
+    signals_.async_wait([this](const boost::system::error_code& error, int) {
         if (error) return;
-        reactor_.enter([&] { on_signal(number); });
+        reactor_.enter([&] { drain("SIGTERM"); });
         await_signal();
     });
 }
 
-void Service::on_signal(int number) {
-    const std::string name(name_of_signal(number));
-    if (number == SIGHUP) {
-        log_.info(name + ": reading " + config_.file.string() + " again");
-        told_to_reload_.set();
-    } else if (!told_to_stop_.is_set()) {
-        log_.info(name + ": stopping; " + std::to_string(server_.stats().connections) +
-                  " connections are open");
-        told_to_stop_.set();
-        told_to_reload_.set();
-    } else {
-        log_.warning(name + " again: stopping at once");
+void Service::follow_supervisor() {
+    shards_.mend_changes();
+    if (auto listening = peer_listener_.adopt(setup_.peer_socket); !listening) {
+        return fail(listening.error().message);
+    }
+    supervisor_.say(channel::kRecovered);
+    while (true) {
+        const auto line = supervisor_.hear();
+        if (!line) {
+            --own_fibers_;
+            return drain(line.error().message);
+        }
+        obey(*line);
+    }
+}
+
+void Service::obey(const std::string& word) {
+    if (word == channel::kConfigure) {
+        told_to_configure_.set();
+    } else if (word == channel::kServe) {
+        accept_clients();
+    } else if (word == channel::kDrain) {
+        drain("the supervisor says so");
+    } else if (word == channel::kReopenLog) {
+        reopen_log_();
+    } else if (word == channel::kStop) {
+        log_.warning("stopping at once");
         ending_ = Ending::cut_short;
         reactor_.stop();
+    } else {
+        log_.error("the supervisor says what makes no sense here: " + word);
     }
+}
+
+void Service::fail(const std::string& why) {
+    supervisor_.say(channel::kFailed, why);
+    drain(why);
+}
+
+void Service::accept_clients() {
+    for (const int socket : {setup_.public_sockets[setup_.index], setup_.own_socket}) {
+        if (auto accepting = server_.accept_from(socket); !accepting) {
+            return fail(accepting.error().message);
+        }
+    }
+    if (config_.peers.takeover_after > milliseconds(0)) doors_.start();
+    log_.info("serving, " + std::to_string(catalog_.size()) + " pools, " +
+              std::to_string(count_numbers()) + " numbers of its own");
+    supervisor_.say(channel::kServing);
+}
+
+void Service::hold_door(shard::ShardIndex i, bool open) {
+    const int socket = setup_.public_sockets[i];
+    if (!open) return server_.stop_accepting_from(socket);
+    if (auto accepting = server_.accept_from(socket); !accepting) {
+        throw std::runtime_error(accepting.error().message);
+    }
+}
+
+// --- the end -----------------------------------------------------------------------------------
+
+void Service::drain(const std::string& why) {
+    if (told_to_stop_.is_set()) return;
+    log_.info("stopping: " + why + "; " + std::to_string(server_.stats().connections) +
+              " connections are open");
+    told_to_stop_.set();
+    told_to_configure_.set();
 }
 
 void Service::stop_when_told() {
     told_to_stop_.wait();
     runtime::Scheduler& scheduler = reactor_.scheduler();
     const Deadline deadline = Deadline::at(scheduler.now() + config_.drain_timeout);
+    auto& answering = setup_.page->shard(setup_.index).answering;
+    answering.store(true, std::memory_order_relaxed);
+    doors_.stop();
+    close_doors();
     if (const std::size_t left = server_.drain(deadline); left > 0) {
         log_.warning(std::to_string(left) + " connections are cut off after " +
                      std::to_string(config_.drain_timeout.count()) + " ms");
     }
-    store_->close();
+    answering.store(false, std::memory_order_relaxed);
+    wait_for_other_shards(deadline);
+    peer_listener_.close();
+    if (!peer_service_.drain(deadline)) log_.warning("calls of other shards are cut off");
+    shards_.own_store().close();
     pools_kept_.wait(deadline);
     // Requests that waited for the store get to their end.
     scheduler.yield();
-    if (scheduler.fibers_in_use() > 1) ending_ = Ending::cut_short;
+    if (scheduler.fibers_in_use() > own_fibers_) ending_ = Ending::cut_short;
     reactor_.stop();
 }
 
-/// One fiber for all changes that the configuration makes, so that they come one after the other.
-void Service::keep_pools(NumberFiles numbers) {
-    if (const auto started = start(std::move(numbers)); !started) {
-        start_failure_ = started.error().message;
-        told_to_stop_.set();
+// Where nobody else has them, the kernel refuses new connections from now on. Who has one that it
+// has not accepted goes with the socket.
+void Service::close_doors() {
+    for (const int socket : {setup_.public_sockets[setup_.index], setup_.own_socket}) {
+        server_.stop_accepting_from(socket);
     }
+    for (const int socket : setup_.public_sockets) ::close(socket);
+    ::close(setup_.own_socket);
+}
+
+// Where all stop at once, the last requests of another one may want numbers from here.
+void Service::wait_for_other_shards(Deadline deadline) {
+    runtime::Scheduler& scheduler = reactor_.scheduler();
+    const auto somebody_answers = [&] {
+        for (const auto& other : shards_.others()) {
+            const shard::ShardCell& cell = setup_.page->shard(other.index);
+            const auto phase = cell.phase.load(std::memory_order_relaxed);
+            if (cell.answering.load(std::memory_order_relaxed) && phase != shard::ShardPhase::dead)
+                return true;
+        }
+        return false;
+    };
+    while (somebody_answers() && !deadline.expired(scheduler.now())) {
+        scheduler.sleep_until(scheduler.now() + kLookAgain);
+    }
+}
+
+// --- the configuration's pools -----------------------------------------------------------------
+
+/// One fiber for all changes that the configuration makes, so that they come one after the other.
+void Service::keep_pools() {
     while (!told_to_stop_.is_set()) {
-        told_to_reload_.wait();
-        told_to_reload_.reset();
-        if (!told_to_stop_.is_set()) reload();
+        told_to_configure_.wait();
+        told_to_configure_.reset();
+        if (!told_to_stop_.is_set()) configure();
     }
     pools_kept_.set();
 }
 
-Result<void> Service::start(NumberFiles numbers) {
-    auto applied = reconciler_.apply(config_.pools, std::move(numbers));
-    if (told_to_stop_.is_set()) return {};
-    if (!applied) return applied;
-    if (auto listening = server_.listen(config_.listen); !listening) return listening;
-    log_.info("listening on " + net::to_string(server_.local_endpoint()) + ", " +
-              std::to_string(catalog_.size()) + " pools, " + std::to_string(count_numbers()) +
-              " numbers");
-    return {};
-}
-
-void Service::reload() {
+void Service::configure() {
+    if (first_numbers_) {
+        NumberFiles numbers = *std::exchange(first_numbers_, std::nullopt);
+        return apply(config_, std::move(numbers));
+    }
     struct Files {
         Result<Config> config;
         NumberFiles numbers;
@@ -215,33 +327,33 @@ void Service::reload() {
     std::vector<std::string> problems = std::move(files.numbers.problems);
     if (!files.config) boost::split(problems, files.config.error().message, boost::is_any_of("\n"));
     for (const std::string& problem : problems) log_.error(problem);
-    if (!problems.empty()) return log_.error("nothing is changed: the configuration is not good");
-
+    if (!problems.empty()) {
+        return tell_configured("nothing is changed: the configuration is not good");
+    }
     for (const std::string& warning : files.numbers.warnings) log_.warning(warning);
-    tell_what_needs_a_restart(*files.config);
-    const auto applied = reconciler_.apply(files.config->pools, std::move(files.numbers));
-    if (applied) {
-        log_.info("the configuration is applied: " + std::to_string(catalog_.size()) + " pools, " +
-                  std::to_string(count_numbers()) + " numbers");
-    } else {
-        log_.error("the configuration is applied in part only: " + applied.error().message);
-    }
+    apply(*files.config, std::move(files.numbers));
 }
 
-/// Without their values: there are secrets among them.
-void Service::tell_what_needs_a_restart(const Config& changed) {
-    std::string names;
-    for (std::size_t i = 0; i < config_.settings.size(); ++i) {
-        if (config_.settings[i] == changed.settings[i]) continue;
-        names.append(names.empty() ? "" : ", ") += config_.settings[i].name;
+void Service::apply(const Config& config, NumberFiles numbers) {
+    const auto applied = reconciler_.apply(config.pools, std::move(numbers));
+    if (!applied) {
+        return tell_configured("the configuration is applied in part only: " +
+                               applied.error().message);
     }
-    if (!names.empty()) log_.warning("a change of " + names + " takes effect with a restart only");
+    log_.info("the configuration is applied: " + std::to_string(catalog_.size()) + " pools");
+    tell_configured("");
 }
 
-std::size_t Service::count_numbers() const {
+void Service::tell_configured(const std::string& problem) {
+    if (!problem.empty()) log_.error(problem);
+    supervisor_.say(channel::kConfigured, problem);
+}
+
+std::size_t Service::count_numbers() {
     std::size_t numbers = 0;
+    const store::EmbeddedStore& store = shards_.own_store();
     catalog_.for_each([&](ringpool::PoolIndex index, const ringpool::PoolDefinition&) {
-        numbers += store_->pool(index).size();
+        if (store.has_pool(index)) numbers += store.pool(index).size();
     });
     return numbers;
 }
@@ -265,8 +377,20 @@ http::RequestHandler Service::make_handler() {
     layers.push_back(http::catch_errors(errors_));
     return http::layered(std::move(layers),
                          [this](http::Request& request, http::Response& response) {
+                             catch_up(reactor_.scheduler().deadline());
                              router_.handle(request, response);
                          });
+}
+
+// So that nobody is answered by a catalog that another shard has changed. Where its files can't be
+// read, what was known before is better than nothing for all pools.
+void Service::catch_up(Deadline deadline) {
+    if (shards_.feed().current()) return;
+    const auto done = shards_.feed().catch_up(deadline);
+    if (done || done.error().message == catalog_problem_) return;
+    catalog_problem_ = done.error().message;
+    log_.error("changes of pools can't be read, and what was known before is served: " +
+               catalog_problem_);
 }
 
 }  // namespace ringmaster::app

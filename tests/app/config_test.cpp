@@ -58,6 +58,9 @@ class ConfigTest : public testing::Test {
 /// All but the pools and the directory of the data.
 void expect_defaults(const Config& c) {
     EXPECT_EQ(net::to_string(c.listen), "127.0.0.1:8080");
+    EXPECT_EQ(c.shards, 0u);
+    EXPECT_EQ(net::to_string(c.shard_listen), "127.0.0.1:0");
+    EXPECT_EQ(c.pid_file, "");
     EXPECT_EQ(c.server.backlog, 1024);
     EXPECT_EQ(c.server.max_connections, 15'000u);
     EXPECT_EQ(c.max_requests_in_flight, 1024u);
@@ -75,6 +78,19 @@ void expect_defaults(const Config& c) {
     EXPECT_EQ(c.server.request.body_bytes, 4'194'304u);
     EXPECT_EQ(c.server.output_high_water_bytes, 262'144u);
     EXPECT_EQ(c.gzip_min_bytes, 0u);
+    EXPECT_EQ(c.peers.gate.deadline, 50ms);
+    EXPECT_EQ(c.peers.gate.latency_floor, 10ms);
+    EXPECT_EQ(c.peers.gate.latency_factor, 3);
+    EXPECT_EQ(c.peers.gate.max_missed_share, 0.2);
+    EXPECT_EQ(c.peers.gate.interval, 100ms);
+    EXPECT_EQ(c.peers.gate.min_calls, 20u);
+    EXPECT_EQ(c.peers.gate.max_in_flight, 1024u);
+    EXPECT_EQ(c.peers.gate.min_cooldown, 250ms);
+    EXPECT_EQ(c.peers.gate.max_cooldown, 30s);
+    EXPECT_EQ(c.peers.max_call_rows, 1024u);
+    EXPECT_EQ(c.peers.max_parts_under_way, 1u);
+    EXPECT_EQ(c.peers.admin_deadline, 30s);
+    EXPECT_EQ(c.peers.takeover_after, 500ms);
     EXPECT_EQ(c.api.max_batch, 1000u);
     EXPECT_EQ(c.api.context.max_parameters, 32u);
     EXPECT_EQ(c.api.context.max_name_bytes, 64u);
@@ -106,6 +122,7 @@ TEST_F(ConfigTest, HasADefaultForAllButThePools) {
     const Config c = good("");
     expect_defaults(c);
     EXPECT_EQ(c.store.directory, directory_.path() / "data/store");
+    EXPECT_EQ(c.run_dir, directory_.path() / "data/run");
     EXPECT_EQ(c.admin_token, "");
     ASSERT_EQ(c.pools.size(), 1u);
     const auto& pool = c.pools[0].definition;
@@ -133,9 +150,17 @@ TEST_F(ConfigTest, SetsWhatItIsTold) {
     const Config c = good(R"(
         [server]
         listen = "[::1]:0"
+        shards = 256
+        shard_listen = "127.0.0.2:9000"
+        run_dir = "/run/ringmaster"
+        pid_file = "pid"
         max_connections = 1
         idle_timeout_ms = 1
         gzip_min_bytes = 1024
+        [peers]
+        latency_factor_percent = 150
+        max_missed_percent = 0
+        takeover_after_ms = 0
         [api]
         max_context_parameters = 64
         [cors]
@@ -164,6 +189,13 @@ TEST_F(ConfigTest, SetsWhatItIsTold) {
         numbers_file = "boats.csv"
     )");
     EXPECT_EQ(net::to_string(c.listen), "[::1]:0");
+    EXPECT_EQ(c.shards, 256u);
+    EXPECT_EQ(net::to_string(c.shard_listen), "127.0.0.2:9000");
+    EXPECT_EQ(c.run_dir, "/run/ringmaster");
+    EXPECT_EQ(c.pid_file, directory_.path() / "pid");
+    EXPECT_EQ(c.peers.gate.latency_factor, 1.5);
+    EXPECT_EQ(c.peers.gate.max_missed_share, 0);
+    EXPECT_EQ(c.peers.takeover_after, 0ms);
     EXPECT_EQ(c.server.max_connections, 1u);
     EXPECT_EQ(c.server.idle_timeout, 1ms);
     EXPECT_EQ(c.gzip_min_bytes, 1024u);
@@ -241,6 +273,44 @@ TEST_F(ConfigTest, TellsAValueOutOfRange) {
         "x.toml:2:16: [store] history_days is -1; expected an integer from 0 to 36500 (days)");
 }
 
+TEST_F(ConfigTest, TakesACountOfShardsOrAuto) {
+    EXPECT_EQ(good("[server]\nshards = 1\n").shards, 1u);
+    EXPECT_EQ(good("[server]\nshards = \"auto\"\n").shards, 0u);
+    for (const char* shards : {"0", "257", "-1", "\"\"", "\"2\"", "1.5"}) {
+        EXPECT_EQ(said_before_pool("[server]\nshards = " + std::string(shards) + "\n"),
+                  "x.toml:2:10: [server] shards is " + std::string(shards) +
+                      "; expected \"auto\" or an integer from 1 to 256");
+    }
+}
+
+TEST_F(ConfigTest, TellsAFactorOutOfRange) {
+    EXPECT_EQ(said_before_pool("[peers]\nlatency_factor_percent = 99\n"),
+              "x.toml:2:26: [peers] latency_factor_percent is 99; expected an integer from 100 to "
+              "100000 (percent)");
+    EXPECT_EQ(said_before_pool("[peers]\nmax_missed_percent = 100\n"),
+              "x.toml:2:22: [peers] max_missed_percent is 100; expected an integer from 0 to 99 "
+              "(percent)");
+}
+
+TEST_F(ConfigTest, TellsACooldownThatIsShorterThanTheShortest) {
+    EXPECT_EQ(said_before_pool("[peers]\nmax_cooldown_ms = 249\n"),
+              "x.toml:2:19: [peers] min_cooldown_ms is 250; expected no more than max_cooldown_ms, "
+              "which is 249");
+    EXPECT_EQ(said_before_pool("[peers]\nmin_cooldown_ms = 30001\n"),
+              "x.toml:2:19: [peers] min_cooldown_ms is 30001; expected no more than "
+              "max_cooldown_ms, which is 30000");
+}
+
+TEST_F(ConfigTest, TellsARunDirectoryThatIsTooLongForSockets) {
+    const auto said_of = [&](std::size_t bytes) {
+        return said_before_pool("[server]\nrun_dir = \"/" + std::string(bytes - 1, 'r') + "\"\n");
+    };
+    EXPECT_EQ(said_of(92), "it is good");
+    EXPECT_EQ(said_of(93), "x.toml:2:11: [server] run_dir is \"/" + std::string(92, 'r') +
+                               "\", which has 93 bytes; expected a path of at most 92, for those "
+                               "of Unix sockets are no longer than 107");
+}
+
 TEST_F(ConfigTest, TellsAWordThatIsNoChoice) {
     EXPECT_EQ(said_before_pool("[store]\nfsync = \"Always\"\n"),
               "x.toml:2:9: [store] fsync is \"Always\"; expected \"always\", \"everysec\" or "
@@ -308,8 +378,8 @@ TEST_F(ConfigTest, TellsAnUnknownSection) {
     EXPECT_EQ(said_before_pool("[sever]\nbacklog = 5\n"),
               "x.toml:1:2: there is no section sever; did you mean [server]?");
     EXPECT_EQ(said_before_pool("[http]\nbacklog = 5\n"),
-              "x.toml:1:2: there is no section http; expected one of [server], [api], [cors], "
-              "[admin], [runtime], [store], [log], [[pool]]");
+              "x.toml:1:2: there is no section http; expected one of [server], [peers], [api], "
+              "[cors], [admin], [runtime], [store], [log], [[pool]]");
     EXPECT_EQ(said_before_pool("[[pools]]\nid = \"a\"\n"),
               "x.toml:1:3: there is no section pools; did you mean [[pool]]?");
 }
@@ -384,6 +454,12 @@ TEST_F(ConfigTest, ListsItsSettings) {
     }
     EXPECT_EQ(different, (std::vector<std::string>{"[server] backlog=5", "[store] fsync=never",
                                                    "[store] history_days=48"}));
+    Config one, other;
+    one.settings = defaults;
+    other.settings = changed;
+    EXPECT_EQ(different_settings(one, other),
+              "[server] backlog, [store] fsync, [store] history_days");
+    EXPECT_EQ(different_settings(one, one), "");
 }
 
 TEST_F(ConfigTest, TellsWhatAPoolLacks) {
@@ -433,8 +509,10 @@ TEST_F(ConfigTest, TellsAllProblemsInTheOrderOfTheFile) {
               "x.toml:2:9: [store] fsync is 1; expected \"always\", \"everysec\" or \"never\"\n"
               "x.toml:4:11: [server] backlog is 0; expected an integer from 1 to 65535 "
               "(connections)\n"
-              "x.toml:5:1: [server] has no key zzzzzzzzz; expected one of listen, backlog, "
-              "max_connections, max_requests_in_flight, pipeline_depth, header_timeout_ms, "
+              "x.toml:5:1: [server] has no key zzzzzzzzz; expected one of listen, shards, "
+              "shard_listen, run_dir, "
+              "pid_file, backlog, max_connections, max_requests_in_flight, pipeline_depth, "
+              "header_timeout_ms, "
               "body_timeout_ms, idle_timeout_ms, write_timeout_ms, half_close_timeout_ms, "
               "request_timeout_ms, "
               "drain_timeout_ms, max_target_bytes, max_head_bytes, max_headers, max_body_bytes, "
@@ -442,7 +520,7 @@ TEST_F(ConfigTest, TellsAllProblemsInTheOrderOfTheFile) {
               "x.toml:6:15: [server] max_headers is 0; expected an integer from 1 to 10000 "
               "(fields)\n"
               "x.toml:8:13: [api] max_batch is true; expected an integer from 1 to 100000 (rows)\n"
-              "x.toml:9:2: there is no section nonsense; expected one of [server], [api], "
+              "x.toml:9:2: there is no section nonsense; expected one of [server], [peers], [api], "
               "[cors], [admin], [runtime], [store], [log], [[pool]]");
 }
 

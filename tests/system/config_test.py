@@ -104,7 +104,7 @@ class Config(unittest.TestCase):
         d.log_path = d.directory / "log.json"
         d.start()
         self.assertEqual(d.stop(), 0)
-        self.assertRegex(d.log(), r'^(\{"time":"\S+Z","level":"info","message":".*"\}\n)+$')
+        self.assertRegex(d.log(), r'^(\{"time":"\S+Z","level":"info","process":"[a-z0-9 ]+","message":".*"\}\n)+$')
         self.assertEqual((d.directory / "stderr.log").exists(), False)
 
     def test_log_file_that_cant_be_written(self):

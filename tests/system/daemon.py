@@ -4,6 +4,7 @@ The path of the program comes in the environment as RINGMASTER_BINARY. Everythin
 interface, on a port that the kernel chooses; nothing is left behind.
 """
 
+import contextlib
 import http.client
 import json
 import os
@@ -69,7 +70,10 @@ class Daemon:
     `descriptors` and `memory` (bytes of address space) are limits; `environment` comes on top of
     this process's own."""
 
+    shards = 1
+
     def __init__(self, pools, sections=None, descriptors=None, environment=None, memory=None):
+        # Short, for the paths of Unix sockets are.
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="ringmaster-test-"))
         self.config = self.directory / "ringmaster.toml"
         self.log_path = self.directory / "stderr.log"
@@ -81,7 +85,10 @@ class Daemon:
 
     def write_config(self, pools, sections):
         sections = {name: dict(keys) for name, keys in sections.items()}
-        sections.setdefault("server", {}).setdefault("listen", "127.0.0.1:0")
+        server = sections.setdefault("server", {})
+        server.setdefault("listen", "127.0.0.1:0")
+        server.setdefault("shards", self.shards)
+        server.setdefault("run_dir", "run")
         text = ""
         for name, keys in sections.items():
             text += "[%s]\n" % name
@@ -103,7 +110,7 @@ class Daemon:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen([BINARY, "serve", "--config", self.config],
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            preexec_fn=limit,
+                                            preexec_fn=limit, start_new_session=True,
                                             env={**os.environ, **self.environment})
         if wait:
             def listening():
@@ -130,8 +137,21 @@ class Daemon:
         return self.wait()
 
     def kill(self):
-        self.signal(signal.SIGKILL)
+        """The supervisor and all shards at once."""
+        os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        wait_until(lambda: not members_of(self.process.pid), "all its processes have ended")
+
+    def shard_pids(self):
+        """By index; of those that there are."""
+        pids = {}
+        for pid in members_of(self.process.pid):
+            with contextlib.suppress(OSError):
+                name = pathlib.Path("/proc/%d/comm" % pid).read_text().strip()
+                parent = status_of(pid, "PPid")
+                if name.startswith("ringmaster-") and parent == self.process.pid:
+                    pids[int(name.rpartition("-")[2])] = pid
+        return pids
 
     def __enter__(self):
         try:
@@ -141,10 +161,10 @@ class Daemon:
             raise
 
     def __exit__(self, *_):
-        if self.process is not None and self.process.poll() is None:
-            if STOP_ALL:
+        if self.process is not None:
+            if STOP_ALL and self.process.poll() is None:
                 self.stop()
-            else:
+            with contextlib.suppress(ProcessLookupError):
                 self.kill()
         log = self.log() if self.log_path.exists() else ""
         shutil.rmtree(self.directory, ignore_errors=True)
@@ -181,6 +201,27 @@ class Daemon:
         with self.socket() as connection:
             connection.sendall(data)
             return receive_all(connection)
+
+
+def status_of(pid, field):
+    text = pathlib.Path("/proc/%d/status" % pid).read_text()
+    return int(re.search(r"%s:\s+(\d+)" % field, text)[1])
+
+
+def living_processes():
+    """{id: process group}, of those that have not ended."""
+    found = {}
+    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, group = path.read_text().rpartition(") ")[2].split()[:3]
+            if state not in "ZX":
+                found[int(path.parent.name)] = int(group)
+    return found
+
+
+def members_of(group):
+    """The processes of a process group that have not ended."""
+    return [pid for pid, of in living_processes().items() if of == group]
 
 
 def numbers_target(pool, session, **context):

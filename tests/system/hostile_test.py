@@ -1,8 +1,6 @@
 """Clients that send what they should not, or too slowly, or too much, hold up only themselves."""
 
 import os
-import pathlib
-import re
 import resource
 import select
 import socket
@@ -109,8 +107,7 @@ class Slowness(unittest.TestCase):
             self.assertEqual(daemon.statuses(receive_all(connection)), [200])
 
     def memory_kib(self):
-        status = pathlib.Path("/proc/%d/status" % self.daemon.process.pid).read_text()
-        return int(re.search(r"VmRSS:\s+(\d+)", status)[1])
+        return daemon.status_of(self.daemon.shard_pids()[0], "VmRSS")
 
     def test_slow_reader(self):
         before = self.memory_kib()
@@ -163,7 +160,7 @@ class Descriptors(unittest.TestCase):
         self.addCleanup(served.close)
         self.assertEqual(ask(served, "GET", "/ping").status, 200)
 
-        pid = d.process.pid
+        pid = d.shard_pids()[0]
         limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
         highest = max(int(fd) for fd in os.listdir("/proc/%d/fd" % pid))
         # Descriptors below the highest that are free are taken by the first who come.

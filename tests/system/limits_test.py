@@ -2,7 +2,6 @@
 
 import contextlib
 import pathlib
-import re
 import threading
 import unittest
 
@@ -61,8 +60,7 @@ class Memory(unittest.TestCase):
     def needed(self):
         """Bytes of address space that a daemon takes that has nothing to do."""
         with Daemon([POOL]) as d:
-            status = pathlib.Path("/proc/%d/status" % d.process.pid).read_text()
-            return int(re.search(r"VmSize:\s+(\d+)", status)[1]) * 1024
+            return daemon.status_of(d.shard_pids()[0], "VmSize") * 1024
 
     def test_too_little_to_start(self):
         needed = self.needed()
@@ -71,7 +69,7 @@ class Memory(unittest.TestCase):
             self.addCleanup(d.__exit__)
             d.start(wait=False)
             self.assertEqual(d.wait(), 1)
-            self.assertRegex(d.log(), "error (reserving address space for fiber stacks|"
+            self.assertRegex(d.log(), "error shard 0: (reserving address space for fiber stacks|"
                                       "starting the thread '.*'): ")
 
     def test_too_little_for_large_bodies(self):

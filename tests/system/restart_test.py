@@ -61,7 +61,7 @@ class Restart(unittest.TestCase):
         with Daemon([pool]) as d:
             rows = [row(pool, "s%d" % i, m=i) for i in range(40)]
             before = d.batch(rows).json["responses"]
-            d.signal(signal.SIGKILL)
+            d.kill()
             self.assertEqual(d.wait(), -signal.SIGKILL)
             d.start()
             after = d.batch(rows).json["responses"]

@@ -22,6 +22,8 @@ struct CommandArguments {
     std::string url;
     std::string token_file;
     std::string data_dir;
+    std::string run_dir;
+    bool daemonize = false;
     bool json = false;
 
     std::string pool;
@@ -40,6 +42,7 @@ struct CommandArguments {
 struct CommandActions {
     using Action = std::function<ExitCode(const CommandArguments&)>;
     Action serve, check_config;
+    Action status, stop, reload, restart;
     Action list_pools, show_pool, put_pool, delete_pool, import_pool, export_pool;
     Action who, release, erase;
     Action verify_journal, dump_journal;
@@ -70,6 +73,7 @@ class CommandLine {
                   const CommandActions::Action* action);
     void add_config(CLI::App& command);
     void add_daemon(CLI::App& command);
+    void add_supervisor(CLI::App& command);
     void add_json(CLI::App& command);
 
     CommandActions actions_;

@@ -5,6 +5,7 @@
 #include "ringmaster/api/pools_api.hpp"
 #include "ringmaster/base/log.hpp"
 #include "ringmaster/base/result.hpp"
+#include "ringmaster/flow/ease_in_gate.hpp"
 #include "ringmaster/http/server.hpp"
 #include "ringmaster/net/endpoint.hpp"
 #include "ringmaster/ringpool/pool_definition.hpp"
@@ -12,6 +13,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -24,6 +26,15 @@ struct LogOptions {
     LogLevel level = LogLevel::info;
     LogFormat format = LogFormat::text;
     std::filesystem::path file;  ///< empty: standard error
+};
+
+/// How a shard asks the others, and what it does where one of them is silent.
+struct PeerConfig {
+    flow::EaseInGateOptions gate;  ///< one for each of the others
+    std::size_t max_call_rows = 0;
+    std::size_t max_parts_under_way = 0;
+    std::chrono::milliseconds admin_deadline{0};
+    std::chrono::milliseconds takeover_after{0};  ///< 0: never
 };
 
 struct PoolConfig {
@@ -43,6 +54,10 @@ struct Setting {
 struct Config {
     std::filesystem::path file;  ///< where it was read
     net::Endpoint listen;
+    std::size_t shards = 0;          ///< 0: as many as there are cores for it
+    net::Endpoint shard_listen;      ///< of the first shard alone; port 0: the one after listen's
+    std::filesystem::path run_dir;   ///< of Unix sockets: their paths fit an address
+    std::filesystem::path pid_file;  ///< empty: none
     http::ServerLimits server;
     std::size_t gzip_min_bytes = 0;  ///< 0: nothing is compressed
     std::size_t max_requests_in_flight = 0;
@@ -53,6 +68,7 @@ struct Config {
     std::filesystem::path admin_token_file;
     api::PoolsApiLimits pools_api;
     api::HistoryApiLimits history_api;
+    PeerConfig peers;
     std::size_t stack_bytes = 0;
     std::chrono::milliseconds stall_warning{0};
     store::EmbeddedStoreOptions store;
@@ -70,5 +86,9 @@ struct Config {
 /// (Only the first where the file is not TOML: what follows can't be trusted.) Neither a pool's key
 /// nor the admin token is ever part of the text.
 Result<Config> load_config(const std::filesystem::path& file);
+
+/// The names of the settings that are not the same in both, for people: "[server] backlog, [log]
+/// level". Empty: none. Without their values: there are secrets among them.
+std::string different_settings(const Config& one, const Config& other);
 
 }  // namespace ringmaster::app

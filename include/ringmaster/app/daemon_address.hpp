@@ -22,4 +22,9 @@ struct DaemonOptions {
 /// what is expected, or why a file can't be read.
 Result<AdminAddress> find_daemon(const DaemonOptions& options);
 
+/// Where the daemon's Unix sockets are: `run_dir`, or where that is empty what the configuration
+/// says. Errors as above.
+Result<std::filesystem::path> find_run_dir(const std::filesystem::path& config,
+                                           const std::filesystem::path& run_dir);
+
 }  // namespace ringmaster::app

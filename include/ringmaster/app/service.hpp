@@ -4,32 +4,39 @@
 #include "ringmaster/api/compat_api.hpp"
 #include "ringmaster/api/health_api.hpp"
 #include "ringmaster/api/history_api.hpp"
+#include "ringmaster/api/metrics_api.hpp"
 #include "ringmaster/api/numbers_api.hpp"
 #include "ringmaster/api/pools_api.hpp"
 #include "ringmaster/app/config.hpp"
 #include "ringmaster/app/number_files.hpp"
 #include "ringmaster/app/pool_reconciler.hpp"
+#include "ringmaster/app/shard_process.hpp"
+#include "ringmaster/app/shards.hpp"
+#include "ringmaster/app/supervisor_link.hpp"
 #include "ringmaster/base/clock.hpp"
 #include "ringmaster/base/log.hpp"
 #include "ringmaster/http/router.hpp"
 #include "ringmaster/http/server.hpp"
+#include "ringmaster/net/listener.hpp"
 #include "ringmaster/ringpool/pool_definition.hpp"
 #include "ringmaster/runtime/helper_thread.hpp"
 #include "ringmaster/runtime/reactor.hpp"
 #include "ringmaster/runtime/stack_overflow.hpp"
 #include "ringmaster/runtime/sync.hpp"
-#include "ringmaster/store/embedded_store.hpp"
+#include "ringmaster/shard/door_keeper.hpp"
+#include "ringmaster/shard/peer_service.hpp"
 
 #include <cstddef>
-#include <memory>
+#include <functional>
+#include <optional>
 #include <string>
 
 #include <boost/asio/signal_set.hpp>
 
 namespace ringmaster::app {
 
-/// The daemon: one reactor with the store, the endpoints and the server on it. The one place where
-/// they meet.
+/// One shard: one reactor with the store, the ways to the other shards, the endpoints and the
+/// server on it. The one place where they meet.
 class Service {
   public:
     enum class Ending {
@@ -39,52 +46,71 @@ class Service {
 
     /// Recovers the store. The descriptors that the process may open are raised to the hard limit,
     /// and fewer connections accepted where that does not suffice. Throws std::runtime_error where
-    /// it can't start. `clock` and `log` must outlive the service.
-    Service(const Config& config, Clock& clock, Log& log);
+    /// it can't start. All that is passed must outlive the service. It closes the channel, and,
+    /// when it drains, the sockets of clients.
+    Service(const Config& config, const ShardSetup& setup, Clock& clock, Log& log,
+            std::function<void()> reopen_log);
     ~Service();
 
-    /// Applies the pools of the configuration, listens, and serves until SIGTERM, SIGINT or
-    /// SIGQUIT; then closes the listening socket, lets requests in flight end for up to
-    /// drain_timeout, and closes the store. A second of those signals cuts that short. At SIGHUP
-    /// the file is read again: where all is well with it, its pools are applied; else nothing is.
-    /// Throws std::runtime_error where the pools can't be written or the address can't be listened
-    /// on. `numbers` are those of the configuration's files. To be called once, on the main thread.
-    Ending serve(NumberFiles numbers);
+    /// Answers the other shards, says so to the supervisor, and does what that says: applies the
+    /// configuration's pools, accepts clients, drains, and so on. It drains, too, where the
+    /// supervisor is gone, and at SIGTERM: lets requests in flight end for up to drain_timeout, and
+    /// closes the store. `numbers` are those of the configuration's files, for the first time that
+    /// its pools are applied; else the files are read again. To be called once, on the main thread.
+    Ending serve(std::optional<NumberFiles> numbers);
 
   private:
     http::RequestHandler make_handler();
+    void catch_up(Deadline deadline);
+    std::string report();
     void await_signal();
-    void on_signal(int number);
+    void follow_supervisor();
+    void obey(const std::string& word);
+    void fail(const std::string& why);
+    void accept_clients();
+    void hold_door(shard::ShardIndex i, bool open);
+    void drain(const std::string& why);
     void stop_when_told();
-    void keep_pools(NumberFiles numbers);
-    Result<void> start(NumberFiles numbers);
-    void reload();
-    void tell_what_needs_a_restart(const Config& changed);
-    std::size_t count_numbers() const;
+    void close_doors();
+    void wait_for_other_shards(Deadline deadline);
+    void keep_pools();
+    void configure();
+    void apply(const Config& config, NumberFiles numbers);
+    void tell_configured(const std::string& problem);
+    std::size_t count_numbers();
 
     const Config& config_;
+    const ShardSetup& setup_;
     Clock& clock_;
     Log& log_;
+    const std::function<void()> reopen_log_;
     ErrorReporter errors_;
     runtime::Reactor reactor_;
     runtime::StackOverflowReporter stack_overflow_reporter_;
+    SupervisorLink supervisor_;
     ringpool::Catalog catalog_;
-    std::unique_ptr<store::EmbeddedStore> store_;
+    Shards shards_;
     runtime::HelperThread import_helper_;  ///< reads numbers, and what is in files
     PoolReconciler reconciler_;
+    shard::PeerService peer_service_;
+    net::Listener peer_listener_;
     api::AdminAccess admin_access_;
     api::NumbersApi numbers_api_;
     api::CompatApi compat_api_;
     api::PoolsApi pools_api_;
     api::HistoryApi history_api_;
     api::HealthApi health_api_;
+    api::MetricsApi metrics_api_;
     http::Router router_;
     http::Server server_;
+    shard::DoorKeeper doors_;
     boost::asio::signal_set signals_;
     runtime::Event told_to_stop_;
-    runtime::Event told_to_reload_;  ///< or to stop
-    runtime::Event pools_kept_;      ///< nobody works on them any more
-    std::string start_failure_;      ///< empty: there is none
+    runtime::Event told_to_configure_;  ///< or to stop
+    runtime::Event pools_kept_;         ///< nobody works on them any more
+    std::optional<NumberFiles> first_numbers_;
+    std::size_t own_fibers_ = 2;   ///< at the end: who stops it all, and who listens
+    std::string catalog_problem_;  ///< that was told last
     Ending ending_ = Ending::orderly;
 };
 

@@ -66,8 +66,14 @@ class Report:
         return "\n".join(["violations: " + ", ".join(found), *self.explanations])
 
 
-def check(history, pools, slack=SLACK_S, unavailable=()):
-    """`pools` are {id: Rules}; `unavailable` are the (start, end) in which the store may fail."""
+# Why a pool has no number to give though it has some, by the words of the interface.
+UNAVAILABLE = ("store_unavailable", "owner_slow", "owner_down")
+
+
+def check(history, pools, slack=SLACK_S, unavailable=None):
+    """`pools` are {id: Rules}; `unavailable` {id: [(start, end), ...]} when its store, or the shard
+    that has it, may fail."""
+    unavailable = unavailable or {}
     report = Report()
     kills = Kills(history.kills)
     rows, releases = collections.defaultdict(list), collections.defaultdict(list)
@@ -76,7 +82,7 @@ def check(history, pools, slack=SLACK_S, unavailable=()):
     for release in history.releases:
         releases[release.pool].append(release)
     for id, rules in pools.items():
-        PoolCheck(rules, slack, unavailable, kills, report).run(rows[id], releases[id])
+        PoolCheck(rules, slack, unavailable.get(id, ()), kills, report).run(rows[id], releases[id])
     return report
 
 
@@ -202,11 +208,11 @@ class PoolCheck:
         if row.request_id != row.echoed:
             return "the answer is to request_id %r" % row.echoed
         if row.outcome == ERROR:
-            if rules.overflow or row.reason not in ("PoolExhausted", "store_unavailable"):
+            if rules.overflow or row.reason not in ("PoolExhausted", *UNAVAILABLE):
                 return "no such error is to be expected"
             return None
         if row.outcome == OVERFLOW:
-            if row.reason not in ("exhausted", "store_unavailable"):
+            if row.reason not in ("exhausted", *UNAVAILABLE):
                 return "no such reason is to be expected"
             if not rules.overflow or row.number != rules.overflow:
                 return "that is not the pool's overflow number"

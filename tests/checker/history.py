@@ -135,8 +135,9 @@ def read_answer(asked, answer, start, end, clock):
     if "error_class" in answer:
         reason = answer["error_class"]
         # A pool without overflow says in the message which reason it would have been.
-        if reason == "PoolExhausted" and "store_unavailable" in answer.get("message", ""):
-            reason = "store_unavailable"
+        for other in ("store_unavailable", "owner_slow", "owner_down"):
+            if reason == "PoolExhausted" and other in answer.get("message", ""):
+                reason = other
         return row._replace(outcome=ERROR, reason=reason)
     row = row._replace(outcome=NUMBER, number=answer.get("number", ""),
                        formatted=answer.get("formatted", ""),

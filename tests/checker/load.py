@@ -163,7 +163,8 @@ class Client:
         query = urllib.parse.urlencode({"pool": pool, "key": KEY, "session": session})
         start, end, status, answer = self.request(
             "DELETE", "/numbers/%s?%s" % (urllib.parse.quote(number), query))
-        outcome = {None: history.UNKNOWN, 204: history.RELEASED, 404: history.NOT_HELD}.get(status)
+        outcome = {None: history.UNKNOWN, 204: history.RELEASED, 404: history.NOT_HELD,
+                   503: answer and answer["error_class"]}.get(status)
         if outcome is None:
             raise AssertionError("a release was answered with %s: %s" % (status, answer))
         return Release(start, end, pool, session, number, outcome)

@@ -21,13 +21,14 @@ sys.path.insert(0, str(HERE.parent / "system"))
 
 from checker import RULES, Rules, check  # noqa: E402
 from daemon import OVERFLOW, Daemon, Pool, numbers  # noqa: E402
-from history import Writer  # noqa: E402
+from history import NOT_HELD, RELEASED, UNKNOWN, Writer  # noqa: E402
 import load  # noqa: E402
 from load import KEY, QuietEnd, Traffic, free_port  # noqa: E402
 
 SECONDS = float(os.environ.get("CHECKER_SECONDS", 15))
 SEED = int(os.environ.get("CHECKER_SEED", random.randrange(1 << 31)))
 KEEP = os.environ.get("CHECKER_KEEP")
+OUTCOMES = (RELEASED, NOT_HELD, UNKNOWN)
 EPISODE_S = 8    # and some more for the quiet end
 
 # Small ones that are often exhausted, large ones in which the order can be judged, and one whose
@@ -74,6 +75,8 @@ class Load(unittest.TestCase):
             history = load.run(daemon, {pool.id: traffic for pool, traffic in POOLS.items()}, seed,
                                seconds, pause_s=0.004, quiet_end=QUIET_END)
         report = check(history, {pool.id: rules_of(pool) for pool in POOLS})
+        refused = [release for release in history.releases if release.outcome not in OUTCOMES]
+        self.assertEqual(refused, [])
         print("seed %d, fsync %s: %d rows, %d releases, %d kills; %s" % (
             seed, fsync, len(history.rows), len(history.releases), len(history.kills), report),
             flush=True)

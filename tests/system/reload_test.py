@@ -19,7 +19,7 @@ class Reload(unittest.TestCase):
         self.addCleanup(d.__exit__)
         return d.start()
 
-    def reload(self, d, until="the configuration is applied"):
+    def reload(self, d, until="supervisor: the configuration is applied"):
         """What the log says of it."""
         before = len(d.log())
         d.signal(signal.SIGHUP)

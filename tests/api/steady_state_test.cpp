@@ -7,31 +7,13 @@
 #include "ringmaster/api/numbers_api.hpp"
 
 #include <cstddef>
-#include <cstdlib>
-#include <new>
 #include <string>
 #include <string_view>
 
 #include "api/fixture.hpp"
+#include "counted_heap.hpp"
 #include "runtime/fixture.hpp"
 #include <gtest/gtest.h>
-
-namespace {
-std::size_t allocations = 0;
-}
-
-// Not inlined, or GCC 12 takes the pairs of new and free() that it then sees for a mistake.
-[[gnu::noinline]] void* operator new(std::size_t bytes) {
-    ++allocations;
-    if (void* memory = std::malloc(bytes)) return memory;
-    throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept {
-    std::free(memory);
-}
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept {
-    std::free(memory);
-}
 
 namespace ringmaster::api {
 namespace {
@@ -64,9 +46,9 @@ class SteadyState : public ::testing::Test {
         std::size_t count = 0;
         for (int i = 0; i < 3; ++i) {
             response_.clear(kKeepBytes);
-            count = allocations;
+            count = heap_allocations();
             router_.handle(request, response_);
-            count = allocations - count;
+            count = heap_allocations() - count;
         }
         EXPECT_EQ(response_.status, 200) << response_.body;
         return count;

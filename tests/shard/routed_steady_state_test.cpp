@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "counted_heap.hpp"
 #include "runtime/fixture.hpp"
-#include "shard/counted_heap.hpp"
 #include "shard/fake_shard.hpp"
 #include <gtest/gtest.h>
 

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "shard/counted_heap.hpp"
+#include "counted_heap.hpp"
 #include "shard/peer_fixture.hpp"
 #include <gtest/gtest.h>
 

@@ -77,22 +77,7 @@ class Neighbourhood {
     }
 
     /// Runs `job` in a fiber, and the reactor until the job has ended.
-    void run(std::function<void()> job) {
-        std::exception_ptr failure;
-        reactor_.post([&] {
-            reactor_.scheduler().run("test", [&] {
-                try {
-                    job();
-                } catch (const std::exception&) {
-                    failure = std::current_exception();
-                }
-                reactor_.stop();
-            });
-        });
-        reactor_.context().restart();
-        reactor_.run();
-        if (failure) std::rethrow_exception(failure);
-    }
+    void run(std::function<void()> job) { run_in_fiber(reactor_, job); }
     template <class Job>
     auto ask(Job&& job) {
         std::optional<decltype(job())> result;

@@ -277,6 +277,24 @@ inline void write_pools(const std::filesystem::path& directory,
     }
 }
 
+/// Runs `job` in a fiber, and the reactor until the job has ended; throws what it has thrown.
+inline void run_in_fiber(runtime::Reactor& reactor, const std::function<void()>& job) {
+    std::exception_ptr failure;
+    reactor.post([&] {
+        reactor.scheduler().run("test", [&] {
+            try {
+                job();
+            } catch (const std::exception&) {
+                failure = std::current_exception();
+            }
+            reactor.stop();
+        });
+    });
+    reactor.context().restart();
+    reactor.run();
+    if (failure) std::rethrow_exception(failure);
+}
+
 /// One life of a store, with a reactor of its own.
 class TestStore {
   public:
@@ -314,20 +332,7 @@ class TestStore {
     /// Runs `job` in a fiber, and the reactor until the job has ended.
     void run(std::function<void()> job) {
         ran_ = true;
-        std::exception_ptr failure;
-        reactor_.post([&] {
-            reactor_.scheduler().run("test", [&] {
-                try {
-                    job();
-                } catch (const std::exception&) {
-                    failure = std::current_exception();
-                }
-                reactor_.stop();
-            });
-        });
-        reactor_.context().restart();
-        reactor_.run();
-        if (failure) std::rethrow_exception(failure);
+        run_in_fiber(reactor_, job);
     }
     void close() {
         closed_ = true;

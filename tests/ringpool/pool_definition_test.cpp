@@ -92,9 +92,9 @@ TEST(PoolDefinition, NeedsAnOverflowNumberOnlyWhereItMayUseIt) {
 TEST(PoolDefinition, TextsAreUtf8WithoutControlCharacters) {
     const std::pair<std::string PoolDefinition::*, std::size_t> kTexts[] = {
         {&PoolDefinition::name, 256}, {&PoolDefinition::tracking_url, 2048}};
-    for (const auto& [text, most] : kTexts) {
-        const auto with = [&](std::string value) {
-            return [text = text, value](PoolDefinition& pool) { pool.*text = value; };
+    for (const auto& [member, most] : kTexts) {
+        const auto with = [text = member](std::string value) {
+            return [text, value](PoolDefinition& pool) { pool.*text = value; };
         };
         EXPECT_TRUE(is_valid(with("")));
         EXPECT_TRUE(is_valid(with("http://x.test/?n={number}&z=Z\xc3\xbcrich")));

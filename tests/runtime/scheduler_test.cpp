@@ -237,13 +237,14 @@ TEST(Scheduler, UncaughtExceptionsAreCountedPerFiber) {
 TEST(Scheduler, DestructionUnwindsFibersThatWait) {
     int destroyed = 0;
     struct Counts {
+        explicit Counts(int& into) : count(into) {}
         int& count;
         ~Counts() { ++count; }
     };
     {
         ManualScheduler manual;
         manual.spawn([&] {
-            const Counts guard{destroyed};
+            const Counts guard(destroyed);
             manual.scheduler.suspend([](Waker) {});
         });
         manual.settle();

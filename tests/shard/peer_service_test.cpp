@@ -48,7 +48,7 @@ struct PeerServiceTest : ::testing::Test, PeerRuntime {
     /// Another shard that connects; `greets` as it should.
     RawPeer& connect(std::string_view greets = greeting()) {
         const auto [ours, theirs] = socket_pair();
-        reactor.enter([&] { service->serve(ours); });
+        reactor.enter([&, end = ours] { service->serve(end); });
         RawPeer& peer = peers.emplace_back(theirs);
         peer.write(greets);
         settle();

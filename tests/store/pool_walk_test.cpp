@@ -60,7 +60,7 @@ class PoolWalk {
     struct Holder {
         std::string pool;
         unsigned session = 0;
-        friend auto operator<=>(const Holder&, const Holder&) = default;
+        friend bool operator==(const Holder&, const Holder&) = default;
     };
     /// What the holder of a number was told, as far as it is sure.
     struct Claim {

@@ -21,7 +21,11 @@ struct Resolver::Entry {
 
 Resolver::Resolver(runtime::Scheduler& scheduler, runtime::HelperThread& helper,
                    ResolverOptions options, LookUp look_up)
-    : scheduler_(scheduler), helper_(helper), options_(options), look_up_(std::move(look_up)) {}
+    : scheduler_(scheduler),
+      helper_(helper),
+      options_(options),
+      look_up_(std::move(look_up)),
+      idle_(scheduler) {}
 
 Resolver::~Resolver() {
     assert(looking_up_ == 0);
@@ -36,9 +40,9 @@ Result<std::vector<Endpoint>> Resolver::resolve(const std::string& host, std::ui
     if (!entry) {
         entry = std::make_shared<Entry>(scheduler_);
         remember(name, entry);
+        ++looking_up_;
         // In a fiber of its own: who asked may give up before the answer is there.
         const auto started = scheduler_.spawn("name look-up", [this, host, port, entry] {
-            ++looking_up_;
             try {
                 entry->answer = helper_.run([&] { return look_up_(host, port); });
             } catch (const std::exception& error) {  // who waits must be told all the same
@@ -46,10 +50,11 @@ Result<std::vector<Endpoint>> Resolver::resolve(const std::string& host, std::ui
             }
             entry->good_until = scheduler_.now();
             if (entry->answer) entry->good_until += options_.cache_time;
-            --looking_up_;
+            if (--looking_up_ == 0) idle_.notify_all();
             entry->known.set();
         });
         if (!started) {
+            --looking_up_;
             entries_.erase(name);
             return Error{ErrorCode::unavailable, "no fiber is free to look up " + host};
         }
@@ -58,6 +63,10 @@ Result<std::vector<Endpoint>> Resolver::resolve(const std::string& host, std::ui
         return Error{ErrorCode::timeout, "the deadline passed while looking up " + host};
     }
     return entry->answer;
+}
+
+void Resolver::wait_until_idle() {
+    while (looking_up_ > 0) idle_.wait();
 }
 
 void Resolver::remember(const std::string& name, std::shared_ptr<Entry> entry) {

@@ -103,6 +103,24 @@ TEST_F(ResolverTest, ThoseWhoAskAtTheSameTimeShareOneLookUp) {
     EXPECT_EQ(look_ups, 1);
 }
 
+TEST_F(ResolverTest, WaitsForLookUpsWhoseAskersHaveGivenUp) {
+    gate.emplace();
+    bool idle = false;
+    run([&] {
+        resolver.wait_until_idle();
+        const auto soon = Deadline::at(reactor.scheduler().now() + milliseconds(2));
+        EXPECT_EQ(resolver.resolve("somebody", 80, soon).error().code, ErrorCode::timeout);
+        reactor.scheduler().spawn("waits", [&] {
+            resolver.wait_until_idle();
+            idle = true;
+        });
+        reactor.scheduler().sleep_until(reactor.scheduler().now() + milliseconds(2));
+        EXPECT_FALSE(idle);
+        gate->set_value();
+    });
+    EXPECT_TRUE(idle);
+}
+
 TEST_F(ResolverTest, RemembersSoManyNamesAndNoMore) {
     run([&] {
         for (const char* name : {"a", "b", "c", "d", "e"}) {

@@ -7,6 +7,7 @@
 #include "ringmaster/net/stream.hpp"
 #include "ringmaster/runtime/helper_thread.hpp"
 #include "ringmaster/runtime/reactor.hpp"
+#include "ringmaster/runtime/wait_queue.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -47,6 +48,9 @@ class Resolver {
     Result<std::vector<Endpoint>> resolve(const std::string& host, std::uint16_t port,
                                           Deadline deadline);
 
+    /// Suspends until no name is being looked up: before destruction. Nobody may ask meanwhile.
+    void wait_until_idle();
+
     static Result<std::vector<Endpoint>> system_look_up(const std::string& host,
                                                         std::uint16_t port);
 
@@ -60,6 +64,7 @@ class Resolver {
     const LookUp look_up_;
     std::unordered_map<std::string, std::shared_ptr<Entry>> entries_;  ///< by "host:port"
     std::size_t looking_up_ = 0;
+    runtime::WaitQueue idle_;
 };
 
 /// Suspends. Connects to the first address of the name that answers. Errors as resolve() and

@@ -7,13 +7,12 @@
 #include <string>
 #include <utility>
 
-namespace ringmaster::shard {
+namespace ringmaster::runtime {
 
 /// Tells what may go wrong many times a second, but the same thing over again only once a minute.
 class RareWarning {
   public:
-    RareWarning(runtime::Scheduler& scheduler, Log& log) noexcept
-        : scheduler_(scheduler), log_(log) {}
+    RareWarning(Scheduler& scheduler, Log& log) noexcept : scheduler_(scheduler), log_(log) {}
 
     void tell(std::string text) {
         const SteadyTime now = scheduler_.now();
@@ -25,10 +24,10 @@ class RareWarning {
 
   private:
     static constexpr std::chrono::minutes kTellEvery{1};
-    runtime::Scheduler& scheduler_;
+    Scheduler& scheduler_;
     Log& log_;
     std::string told_;
     SteadyTime told_at_{};
 };
 
-}  // namespace ringmaster::shard
+}  // namespace ringmaster::runtime

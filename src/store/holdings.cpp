@@ -90,15 +90,7 @@ const Slot* Holdings::find(PhoneNumber number) const noexcept {
 
 ringpool::PoolCounters Holdings::all_counters() const noexcept {
     ringpool::PoolCounters sum;
-    for (const ringpool::PoolCounters& of_one : counters_) {
-        sum.allocations += of_one.allocations;
-        sum.new_holds += of_one.new_holds;
-        sum.releases += of_one.releases;
-        for (std::size_t i = 0; i < sum.overflows.size(); ++i) {
-            sum.overflows[i] += of_one.overflows[i];
-        }
-        sum.early_reissues += of_one.early_reissues;
-    }
+    for (const ringpool::PoolCounters& of_one : counters_) sum += of_one;
     return sum;
 }
 

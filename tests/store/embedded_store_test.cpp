@@ -131,57 +131,6 @@ class EmbeddedStoreTest : public ::testing::Test {
     std::optional<BootTime> boot_;
 };
 
-// --- sessions and numbers ------------------------------------------------------------------------
-
-TEST_F(EmbeddedStoreTest, GivesASessionTheSameNumberAgain) {
-    const auto store = open();
-    const auto first = store->allocate(0, "v-1");
-    EXPECT_EQ(first.outcome, kAllocated);
-    EXPECT_EQ(first.formatted.view(), first.number.e164());
-    EXPECT_EQ(store->allocate(0, "v-1").number, first.number);
-    EXPECT_NE(store->allocate(0, "v-2").number, first.number);
-}
-
-TEST_F(EmbeddedStoreTest, HandsOutTheOverflowNumberWhenThePoolIsExhausted) {
-    const auto store = open({{"autos", 1}});
-    store->allocate(0, "v-1");
-    const auto answer = store->allocate(0, "v-2");
-    EXPECT_EQ(answer.outcome, kOverflow);
-    EXPECT_EQ(answer.reason, OverflowReason::exhausted);
-    EXPECT_EQ(answer.number.digits(), 18005550100u);
-}
-
-TEST_F(EmbeddedStoreTest, WithoutAnIdTheContextIsTheSession) {
-    const auto store = open();
-    const std::string google = one_parameter("utm_source", "google");
-    const std::string bing = one_parameter("utm_source", "bing");
-    const auto ask = [&](std::string_view context) {
-        Allocation answer;
-        store->run([&] {
-            const ringpool::AllocationRequest request{0, {{}, ringpool::Context(context)}};
-            (*store)->allocate({&request, 1}, {&answer, 1}, {});
-        });
-        return answer.number;
-    };
-    EXPECT_EQ(ask(google), ask(google));
-    EXPECT_NE(ask(google), ask(bing));
-    EXPECT_EQ(ask({}), ask({}));
-}
-
-TEST_F(EmbeddedStoreTest, AnswersABatchRowByRow) {
-    const auto store = open({{"autos", 2}, {"boats", 1}});
-    const std::vector<ringpool::AllocationRequest> requests = {
-        {0, {"a", {}}}, {1, {"a", {}}}, {0, {"b", {}}}, {0, {"a", {}}}, {1, {"b", {}}}};
-    std::vector<Allocation> answers(requests.size());
-    store->run([&] { (*store)->allocate(requests, answers, {}); });
-    EXPECT_EQ(answers[0].number, test_number(0, 0).number);
-    EXPECT_EQ(answers[1].number, test_number(1, 0).number);
-    EXPECT_EQ(answers[2].number, test_number(0, 1).number);
-    EXPECT_EQ(answers[3].number, answers[0].number);
-    EXPECT_EQ(answers[4].reason, OverflowReason::exhausted);
-    store->run([&] { (*store)->allocate({}, {}, {}); });
-}
-
 TEST_F(EmbeddedStoreTest, TellsTheEndOfAHoldInCivilTime) {
     const auto store = open();
     clock_.leap_wall(-100h);
@@ -189,23 +138,6 @@ TEST_F(EmbeddedStoreTest, TellsTheEndOfAHoldInCivilTime) {
     const auto answer = store->allocate(0, "v-1");
     EXPECT_GE(answer.expires_at, earliest);
     EXPECT_LE(answer.expires_at, clock_.wall_now() + 30min);
-}
-
-TEST_F(EmbeddedStoreTest, AReleasedNumberGoesToOthersAfterItsCoolDown) {
-    const auto store = open({{"autos", 1, 1800s, 60s}});
-    const auto held = store->allocate(0, "v-1");
-    const auto release = [&](std::string_view session, ringpool::PhoneNumber number) {
-        Result<void> result;
-        store->run([&] { result = (*store)->release(0, number, {session, {}}, {}); });
-        return result;
-    };
-    EXPECT_EQ(release("v-2", held.number).error().code, ErrorCode::not_found);
-    EXPECT_EQ(release("v-1", test_number(0, 7).number).error().code, ErrorCode::not_found);
-    EXPECT_TRUE(release("v-1", held.number).ok());
-    EXPECT_EQ(release("v-1", held.number).error().code, ErrorCode::not_found);
-    EXPECT_EQ(store->allocate(0, "v-2").reason, OverflowReason::exhausted);
-    clock_.leap(61s);
-    EXPECT_EQ(store->allocate(0, "v-2").number, held.number);
 }
 
 // --- restarts ------------------------------------------------------------------------------------

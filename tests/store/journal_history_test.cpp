@@ -133,90 +133,6 @@ class JournalHistoryTest : public ::testing::Test {
     std::unique_ptr<TestStore> store_;
 };
 
-TEST_F(JournalHistoryTest, NobodyHadANumberThatNobodyAskedFor) {
-    open();
-    EXPECT_TRUE(ask().empty());
-    EXPECT_TRUE(try_ask(PhoneNumber::from_digits(4930123456), {})->empty());
-}
-
-TEST_F(JournalHistoryTest, TellsTheHolderAtEachBoundaryOfAHold) {
-    auto& store = open();
-    store.allocate(0, "v-1", "first");
-    const Hold first = current("v-1", "first");
-    clock_.leap(3h);
-    store.allocate(0, "v-2");
-    const Hold second = current("v-2");
-    EXPECT_TRUE(ask(first.allocated_at - 1ms).empty());
-    for (const WallTime at : {first.allocated_at, first.expires_at - 1ms, first.expires_at,
-                              first.free_at, second.allocated_at - 1ms}) {
-        EXPECT_EQ(ask(at), Holds{first});
-    }
-    EXPECT_EQ(ask(second.allocated_at), (Holds{second, first}));
-    EXPECT_EQ(ask(), (Holds{second, first}));
-    EXPECT_EQ(ask({}, 1), Holds{second});
-    EXPECT_TRUE(ask({}, 0).empty());
-    EXPECT_EQ(first.state_at(first.expires_at - 1ms), Hold::State::held);
-    EXPECT_EQ(first.state_at(first.expires_at), Hold::State::cooling);
-    EXPECT_EQ(first.state_at(first.free_at), Hold::State::past);
-}
-
-TEST_F(JournalHistoryTest, TouchesAndReleasesOfAPastHoldAreNotForgotten) {
-    auto& store = open();
-    store.allocate(0, "v-1");
-    clock_.leap(20min);
-    store.allocate(0, "v-1");
-    const Hold touched = current("v-1");
-    EXPECT_EQ(touched.last_touch - touched.allocated_at >= 20min, true);
-    clock_.leap(3h);
-    store.allocate(0, "v-2");
-    clock_.leap(1min);
-    release("v-2");
-    const Hold released = current("v-2");
-    clock_.leap(10min);
-    store.allocate(0, "v-2");
-    EXPECT_EQ(ask(), (Holds{current("v-2"), released, touched}));
-}
-
-TEST_F(JournalHistoryTest, TellsTheContextThatWasInForce) {
-    auto& store = open();
-    store.allocate(0, "v-1", "a");
-    const auto first = slot().last_touch;
-    clock_.leap(1min);
-    store.allocate(0, "v-1", "b");
-    const auto second = slot().last_touch;
-    clock_.leap(1min);
-    store.allocate(0, "v-1", "c");
-    const auto third = slot().last_touch;
-    EXPECT_EQ(ask(first), Holds{current("v-1", "a")});
-    EXPECT_EQ(ask(second - 1ms), Holds{current("v-1", "a")});
-    EXPECT_EQ(ask(second), Holds{current("v-1", "b")});
-    EXPECT_EQ(ask(third), Holds{current("v-1", "c")});
-    EXPECT_EQ(ask(third + 24h), Holds{current("v-1", "c")});
-    EXPECT_EQ(ask(second, 1), Holds{current("v-1", "b")});
-}
-
-TEST_F(JournalHistoryTest, AContextThatComesAfterTheLastExtensionIsInForceFromThenOn) {
-    auto& store = open({{"autos", 1, 1800s, 0s, 60s}});
-    store.allocate(0, "v-1", "a");
-    clock_.leap(2min);  // max_hold has been reached
-    store.allocate(0, "v-1", "b");
-    const WallTime now = store->hold_now();
-    EXPECT_EQ(ask(slot().last_touch + 1min), Holds{current("v-1", "a")});
-    EXPECT_EQ(ask(now + 1ms), Holds{current("v-1", "b")});
-}
-
-TEST_F(JournalHistoryTest, WithoutAnIdThereIsNone) {
-    auto& store = open();
-    store.run([&] {
-        const ringpool::AllocationRequest request{0, {{}, ringpool::Context("c")}};
-        ringpool::Allocation answer;
-        store->allocate({&request, 1}, {&answer, 1}, {});
-    });
-    ASSERT_EQ(ask().size(), 1u);
-    EXPECT_FALSE(ask()[0].session_id);
-    EXPECT_EQ(ask()[0].context, "c");
-}
-
 TEST_F(JournalHistoryTest, FollowsANumberFromPoolToPoolAndThroughNone) {
     open({{"autos", 1}}).allocate(0, "v-1", "a");
     const Hold first = current("v-1", "a");
@@ -543,30 +459,6 @@ TEST_F(JournalHistoryTest, ErasesEveryTraceOfASessionAndNothingElse) {
     EXPECT_EQ(files_with(kSecret), 0u);
 }
 
-TEST_F(JournalHistoryTest, WhoComesBackAfterwardsIsKnownAgain) {
-    auto& store = open();
-    store.allocate(0, kSecret, kSecretContext);
-    EXPECT_EQ(*erase(kSecret), 1u);
-    store.allocate(0, kSecret, kSecretContext);
-    const Holds holds = ask();
-    ASSERT_EQ(holds.size(), 2u);
-    EXPECT_EQ(holds[0], current(kSecret, kSecretContext));
-    EXPECT_EQ(holds[1].detail, Detail::erased);
-    EXPECT_EQ(*erase(kSecret), 1u);
-    EXPECT_EQ(files_with(kSecret), 0u);
-}
-
-TEST_F(JournalHistoryTest, CountsWhatItReleasesToErase) {
-    auto& store = open({{"autos", 3, 1800s}, {"boats", 3, 1800s}});
-    store.allocate(0, kSecret, "context");
-    store.allocate(0, "other", "context");
-    ASSERT_TRUE(erase(kSecret).ok());
-    store.run([&] {
-        EXPECT_EQ(store->pools().figures("autos")->counters.releases, 1u);
-        EXPECT_EQ(store->pools().figures("boats")->counters.releases, 0u);
-    });
-}
-
 TEST_F(JournalHistoryTest, AHoldThatGoesOnAfterItsRecordWasErasedIsRecordedAnew) {
     for (const bool replayed : {false, true}) {
         open().allocate(0, kSecret);
@@ -609,8 +501,10 @@ TEST_F(JournalHistoryTest, OthersGoOnWhileASessionIsErased) {
                 --running;
             });
         }
-        for (int i = 0; running > 0; ++i) {
+        int i = 0;
+        while (running > 0) {
             store.allocate_here(0, "v-" + std::to_string(i % 30), std::to_string(i));
+            ++i;
             EXPECT_TRUE(store->history().holders(kNumber, {}, 5, {}).ok());
         }
     });

@@ -6,13 +6,13 @@
 #include <memory>
 #include <optional>
 #include <ostream>
-#include <set>
 #include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "store/support.hpp"
+#include "store_contract/caller.hpp"
 #include <gtest/gtest.h>
 
 namespace ringmaster::store {
@@ -22,10 +22,14 @@ using namespace std::chrono_literals;
 using namespace store::testing;
 using ringpool::Allocation;
 using ringpool::NumbersChange;
-using ringpool::OverflowReason;
 using ringpool::PhoneNumber;
 using ringpool::PoolNumber;
-using State = ringpool::NumberState::State;
+using store_contract::numbers;
+using store_contract::numbers_from;
+using store_contract::plain;
+using store_contract::PoolsView;
+using store_contract::test_definition;
+using store_contract::view_pools;
 
 constexpr auto kAllocated = Allocation::Outcome::allocated;
 
@@ -33,54 +37,8 @@ PhoneNumber number(unsigned i) {
     return test_number(0, i).number;
 }
 
-std::vector<PoolNumber> numbers(std::initializer_list<unsigned> list) {
-    std::vector<PoolNumber> result;
-    for (const unsigned i : list) result.push_back(test_number(0, i));
-    return result;
-}
-
-std::vector<PoolNumber> numbers_up_to(unsigned count, unsigned first = 0) {
-    std::vector<PoolNumber> result;
-    for (unsigned i = 0; i < count; ++i) result.push_back(test_number(0, first + i));
-    return result;
-}
-
-std::vector<PhoneNumber> plain(std::initializer_list<unsigned> list) {
-    std::vector<PhoneNumber> result;
-    for (const unsigned i : list) result.push_back(number(i));
-    return result;
-}
-
-ringpool::PoolDefinition definition(const std::string& id) {
-    ringpool::PoolDefinition pool;
-    pool.id = id;
-    pool.key = std::string("secret");
-    pool.lifetime = 30min;
-    pool.cooldown = 5min;
-    pool.overflow = {PhoneNumber::from_digits(18005550100),
-                     ringpool::FormattedNumber("800-555-0100")};
-    return pool;
-}
-
-/// What administrators see: each pool's definition and numbers, the draining ones marked.
-using World = std::map<std::string, std::pair<ringpool::PoolDefinition, std::set<std::string>>>;
-
-World world_of(TestStore& store) {
-    World world;
-    store.catalog().for_each([&](ringpool::PoolIndex, const ringpool::PoolDefinition& pool) {
-        auto& [known, names] = world[pool.id];
-        known = pool;
-        for (std::size_t from = 0;;) {
-            const auto page = store->pools().numbers(pool.id, from, 3).value();
-            for (const auto& n : page.numbers) {
-                EXPECT_TRUE(
-                    names.insert(n.number.number.e164() + (n.draining ? " drains" : "")).second);
-            }
-            if (page.next == 0) break;
-            from = page.next;
-        }
-    });
-    return world;
+PoolsView view_pools(TestStore& store) {
+    return view_pools(store.catalog(), store->pools());
 }
 
 class PoolKeeperTest : public ::testing::Test {
@@ -96,8 +54,8 @@ class PoolKeeperTest : public ::testing::Test {
     /// With pools "autos" (numbers 0, 1, 2) and "boats" (10, 11).
     std::unique_ptr<TestStore> open_with_two_pools() {
         auto store = open();
-        EXPECT_TRUE(put(*store, definition("autos")).value());
-        EXPECT_TRUE(put(*store, definition("boats")).value());
+        EXPECT_TRUE(put(*store, test_definition("autos")).value());
+        EXPECT_TRUE(put(*store, test_definition("boats")).value());
         EXPECT_EQ(set(*store, "autos", numbers({0, 1, 2})).value().added, plain({0, 1, 2}));
         EXPECT_EQ(set(*store, "boats", numbers({10, 11})).value().added, plain({10, 11}));
         return store;
@@ -122,18 +80,8 @@ class PoolKeeperTest : public ::testing::Test {
                                       const ringpool::NumbersEdit& edit) {
         return in_fiber(store, [&] { return store->pools().edit_numbers(id, edit); });
     }
-    static World world(TestStore& store) {
-        return in_fiber(store, [&] { return world_of(store); });
-    }
-    static ringpool::PoolFigures figures(TestStore& store, std::string_view id) {
-        return in_fiber(store, [&] { return store->pools().figures(id).value(); });
-    }
-    static std::vector<std::string> reasons(const Result<NumbersChange>& change) {
-        std::vector<std::string> result;
-        for (const auto& refusal : change.value().refused) {
-            result.push_back(refusal.number.e164() + " " + refusal.reason);
-        }
-        return result;
+    static PoolsView view(TestStore& store) {
+        return in_fiber(store, [&] { return view_pools(store); });
     }
 
     TempDirectory directory_;
@@ -142,222 +90,32 @@ class PoolKeeperTest : public ::testing::Test {
     EmbeddedStoreOptions options_;
 };
 
-// --- pools ---------------------------------------------------------------------------------------
-
-TEST_F(PoolKeeperTest, PoolsOutliveARestart) {
-    auto store = open_with_two_pools();
-    auto autos = definition("autos");
-    autos.key = std::string("another");
-    EXPECT_FALSE(put(*store, autos).value()) << "not created, but changed";
-    const World before = world(*store);
-    EXPECT_EQ(before.at("autos").first.key, "another");
-    EXPECT_EQ(before.at("boats").second.size(), 2u);
-    disk_.freeze();
-    store.reset();
-    disk_.freeze_after(1 << 30);
-    EXPECT_EQ(world(*open()), before);
-}
-
 TEST_F(PoolKeeperTest, WhatChangesNothingWritesNothing) {
     const auto store = open_with_two_pools();
     disk_.fail(TestDisk::renaming, std::errc::io_error);
-    EXPECT_FALSE(put(*store, definition("autos")).value());
+    EXPECT_FALSE(put(*store, test_definition("autos")).value());
     const auto same = set(*store, "autos", numbers({2, 1, 0, 1}));
     EXPECT_TRUE(same.value().added.empty());
     EXPECT_TRUE(edit(*store, "autos", {{}, plain({10, 77})}).value().removed.empty());
     disk_.heal();
 }
 
-TEST_F(PoolKeeperTest, RefusesWhatNoPoolMayBe) {
+TEST_F(PoolKeeperTest, RefusesMoreThanItIsAllowedToHave) {
     options_.max_pools = 2;
     options_.max_numbers = 3;
     const auto store = open_with_two_pools();
-    const World before = world(*store);
+    const PoolsView before = view(*store);
     const auto code = [](const auto& result) { return result.error().code; };
-    auto wrong = definition("autos");
-    wrong.overflow.number = number(10);
-    EXPECT_EQ(code(put(*store, wrong)), ErrorCode::invalid);
-    wrong.overflow.number = number(1);
-    EXPECT_EQ(code(put(*store, wrong)), ErrorCode::invalid) << "nor of its own";
-    wrong = definition("a b");
-    EXPECT_EQ(code(put(*store, wrong)), ErrorCode::invalid);
-    EXPECT_EQ(code(put(*store, definition("third"))), ErrorCode::invalid);
+    EXPECT_EQ(code(put(*store, test_definition("third"))), ErrorCode::invalid);
     EXPECT_EQ(code(set(*store, "autos", numbers({0, 1, 2, 3}))), ErrorCode::invalid);
     EXPECT_EQ(code(edit(*store, "autos", {numbers({3}), {}})), ErrorCode::invalid);
-    EXPECT_EQ(code(edit(*store, "cars", {})), ErrorCode::not_found);
-    EXPECT_EQ(code(remove(*store, "cars")), ErrorCode::not_found);
-    EXPECT_EQ(world(*store), before);
+    EXPECT_EQ(view(*store), before);
 }
 
 TEST_F(PoolKeeperTest, NothingIsAskedAfterClose) {
     const auto store = open_with_two_pools();
     store->close();
-    EXPECT_EQ(put(*store, definition("cars")).error().code, ErrorCode::unavailable);
-}
-
-TEST_F(PoolKeeperTest, ARemovedPoolKeepsItsPromises) {
-    const auto store = open_with_two_pools();
-    const auto held = store->allocate(0, "v-1").number;
-    EXPECT_TRUE(remove(*store, "autos").ok());
-    EXPECT_EQ(store->catalog().size(), 1u);
-    EXPECT_EQ(store->allocate(0, "v-1").reason, OverflowReason::exhausted) << "as it was under way";
-    // In another pool, nobody gets it before the time is over.
-    EXPECT_EQ(set(*store, "boats", numbers({0})).value().added, plain({0}));
-    EXPECT_EQ(store->allocate(1, "v-2").reason, OverflowReason::exhausted);
-    clock_.leap(35min);
-    EXPECT_EQ(store->allocate(1, "v-2").number, held);
-}
-
-TEST_F(PoolKeeperTest, APoolThatIsRemovedAndComesBackKnowsItsSessions) {
-    auto store = open_with_two_pools();
-    store->allocate(0, "v-0");
-    const auto held = store->allocate(0, "v-1").number;
-    EXPECT_TRUE(remove(*store, "autos").ok());
-    store.reset();
-    store = open();
-    EXPECT_EQ(world(*store).size(), 1u);
-    EXPECT_TRUE(put(*store, definition("autos")).value());
-    EXPECT_TRUE(set(*store, "autos", numbers({2, 1, 0})).ok());
-    const auto pool = store->catalog().find("autos").value();
-    EXPECT_EQ(store->allocate(pool, "v-1").number, held);
-    EXPECT_EQ(store->allocate(pool, "v-2").number, number(2)) << "the only one that is free";
-}
-
-TEST_F(PoolKeeperTest, NewRulesApplyFromTheNextTouchOn) {
-    const auto store = open_with_two_pools();
-    store->allocate(0, "v-0");
-    auto shorter = definition("autos");
-    shorter.lifetime = 1min;
-    shorter.cooldown = 0s;
-    EXPECT_FALSE(put(*store, shorter).value());
-    store->allocate(0, "v-1");
-    store->allocate(0, "v-2");
-    clock_.leap(1min);
-    EXPECT_EQ(store->allocate(0, "v-3").number, number(1));
-    EXPECT_EQ(store->allocate(0, "v-4").number, number(2));
-    EXPECT_EQ(store->allocate(0, "v-5").reason, OverflowReason::exhausted);
-}
-
-// --- numbers -------------------------------------------------------------------------------------
-
-TEST_F(PoolKeeperTest, AFreeNumberLeavesAtOnceAndAHeldOneDrains) {
-    auto store = open_with_two_pools();
-    const auto held = store->allocate(0, "v-1").number;
-    ASSERT_EQ(held, number(0));
-    const auto change = set(*store, "autos", numbers({2, 3}));
-    EXPECT_EQ(change.value().added, plain({3}));
-    EXPECT_EQ(change.value().removed, plain({1}));
-    EXPECT_EQ(change.value().draining, plain({0}));
-    const std::set<std::string> draining = {number(0).e164() + " drains", number(2).e164(),
-                                            number(3).e164()};
-    EXPECT_EQ(world(*store).at("autos").second, draining);
-    store.reset();
-    store = open();
-    EXPECT_EQ(world(*store).at("autos").second, draining);
-    EXPECT_EQ(store->allocate(0, "v-1").number, held) << "its session keeps it";
-    EXPECT_EQ(figures(*store, "autos").draining, 1u);
-    clock_.leap(35min);
-    EXPECT_EQ(figures(*store, "autos").numbers, 2u);
-    EXPECT_EQ(world(*store).at("autos").second.size(), 2u);
-    for (const char* session : {"v-1", "v-2"}) {
-        EXPECT_NE(store->allocate(0, session).number, held);
-    }
-    EXPECT_EQ(store->allocate(0, "v-3").reason, OverflowReason::exhausted);
-}
-
-TEST_F(PoolKeeperTest, ANumberThatDrainsMayComeBack) {
-    const auto store = open_with_two_pools();
-    store->allocate(0, "v-1");
-    EXPECT_EQ(edit(*store, "autos", {{}, plain({0, 0, 1})}).value().draining, plain({0}));
-    // Whatever is in both lists is added.
-    EXPECT_EQ(edit(*store, "autos", {numbers({0, 1}), plain({1, 0})}).value().added, plain({0, 1}));
-    EXPECT_EQ(world(*store).at("autos").second.size(), 3u);
-    EXPECT_EQ(store->allocate(0, "v-1").number, number(0));
-    store->allocate(0, "v-2");
-    store->allocate(0, "v-3");
-    EXPECT_EQ(store->allocate(0, "v-4").reason, OverflowReason::exhausted);
-    clock_.leap(35min);
-    EXPECT_EQ(store->allocate(0, "v-4").number, number(0));
-}
-
-TEST_F(PoolKeeperTest, TellsEachNumberThatItRefusesAndThenAppliesNothing) {
-    auto store = open_with_two_pools();
-    store->allocate(1, "v-1");
-    EXPECT_TRUE(edit(*store, "boats", {{}, plain({10})}).ok());
-    const World before = world(*store);
-    auto wanted = numbers({0, 5, 10, 11});
-    wanted.push_back({PhoneNumber::from_digits(18005550100), {}});
-    const std::vector<std::string> expected = {
-        "+18005550100 it is the overflow number of pool 'boats'",
-        number(10).e164() + " it is still held in pool 'boats', which it is to leave",
-        number(11).e164() + " it is in pool 'boats'"};
-    const auto change = set(*store, "autos", wanted);
-    EXPECT_EQ(reasons(change), expected);
-    EXPECT_TRUE(change.value().added.empty());
-    EXPECT_EQ(world(*store), before);
-    store.reset();
-    EXPECT_EQ(world(*open()), before);
-}
-
-TEST_F(PoolKeeperTest, ANumberMovesToAnotherPoolWhenItsTimeIsOver) {
-    auto store = open_with_two_pools();
-    store->allocate(0, "v-1");
-    const auto record = (*store)->pool(0).slot(0).record;
-    EXPECT_TRUE(edit(*store, "autos", {{}, plain({0, 1})}).ok());
-    EXPECT_EQ(edit(*store, "boats", {numbers({1}), {}}).value().added, plain({1}))
-        << "nobody has had it";
-    EXPECT_EQ(edit(*store, "boats", {numbers({0}), {}}).value().refused.size(), 1u);
-    clock_.leap(35min);
-    EXPECT_EQ(edit(*store, "boats", {numbers({0}), {}}).value().added, plain({0}));
-    const World after = world(*store);
-    EXPECT_EQ(after.at("autos").second, std::set<std::string>{number(2).e164()});
-    EXPECT_EQ(after.at("boats").second.size(), 4u);
-    const auto& boats = (*store)->pool(1);
-    EXPECT_EQ(boats.slot(3).record, record) << "the history goes with it";
-    disk_.freeze();
-    store.reset();
-    disk_.freeze_after(1 << 30);
-    EXPECT_EQ(world(*open()), after);
-}
-
-TEST_F(PoolKeeperTest, CountsWhatHappens) {
-    const auto store = open_with_two_pools();
-    store->allocate(0, "a");
-    store->allocate(0, "b");
-    store->allocate(0, "a");
-    store->run([&] { (void)(*store)->release(0, number(1), {"b", {}}, {}); });
-    store->allocate(0, "c");
-    auto seen = figures(*store, "autos");
-    EXPECT_EQ(seen.numbers, 3u);
-    EXPECT_EQ(seen.held, 2u);
-    EXPECT_EQ(seen.cooling, 1u);
-    EXPECT_EQ(seen.free, 0u);
-    EXPECT_EQ(seen.counters.allocations, 4u);
-    EXPECT_EQ(seen.counters.new_holds, 3u);
-    EXPECT_EQ(seen.counters.releases, 1u);
-    EXPECT_EQ(seen.counters.early_reissues, 0u);
-    store->allocate(0, "d");
-    EXPECT_EQ(figures(*store, "autos").counters.overflows[0], 1u);
-    clock_.leap(5min);
-    store->allocate(0, "d");  // gets what b gave back five minutes ago
-    clock_.leap(66min);
-    store->allocate(0, "e");  // a's time is over for longer than a lifetime
-    store->allocate(0, "c");  // it had that number itself
-    seen = figures(*store, "autos");
-    EXPECT_EQ(seen.counters.early_reissues, 1u);
-    EXPECT_EQ(seen.counters.new_holds, 6u);
-    EXPECT_EQ(figures(*store, "boats").counters.allocations, 0u);
-}
-
-TEST_F(PoolKeeperTest, TellsWhenANumberWillBeFree) {
-    const auto store = open_with_two_pools();
-    const auto until = store->allocate(0, "v-1").expires_at + 5min;
-    const auto page = in_fiber(*store, [&] { return *(*store)->pools().numbers("autos", 0, 1); });
-    ASSERT_EQ(page.numbers.size(), 1u);
-    EXPECT_EQ(page.numbers[0].state, State::held);
-    // Both clocks count whole milliseconds, but not the same ones.
-    EXPECT_LE(std::chrono::abs(page.numbers[0].free_at - until), 1s);
-    EXPECT_NE(page.next, 0u);
+    EXPECT_EQ(put(*store, test_definition("cars")).error().code, ErrorCode::unavailable);
 }
 
 // --- trouble -------------------------------------------------------------------------------------
@@ -365,25 +123,25 @@ TEST_F(PoolKeeperTest, TellsWhenANumberWillBeFree) {
 TEST_F(PoolKeeperTest, ADiskThatFailsChangesNothing) {
     auto store = open_with_two_pools();
     store->allocate(0, "v-1");
-    const World before = world(*store);
+    const PoolsView before = view(*store);
     for (const unsigned step : {TestDisk::creating, TestDisk::writing, TestDisk::syncing,
                                 TestDisk::renaming, TestDisk::syncing_directory}) {
         SCOPED_TRACE(step);
         disk_.fail(step, std::errc::no_space_on_device);
         EXPECT_EQ(set(*store, "autos", numbers({7})).error().code, ErrorCode::unavailable);
-        EXPECT_EQ(put(*store, definition("cars")).error().code, ErrorCode::unavailable);
-        EXPECT_EQ(world(*store), before);
+        EXPECT_EQ(put(*store, test_definition("cars")).error().code, ErrorCode::unavailable);
+        EXPECT_EQ(view(*store), before);
         disk_.heal();
     }
     disk_.fail(TestDisk::removing | TestDisk::creating, std::errc::io_error);
     EXPECT_EQ(remove(*store, "boats").error().code, ErrorCode::unavailable);
-    EXPECT_EQ(world(*store), before);
+    EXPECT_EQ(view(*store), before);
     disk_.heal();
     // What was half written must not forbid the number to another pool.
     EXPECT_EQ(edit(*store, "boats", {numbers({7}), {}}).value().added, plain({7}));
-    const World after = world(*store);
+    const PoolsView after = view(*store);
     store.reset();
-    EXPECT_EQ(world(*open()), after);
+    EXPECT_EQ(view(*open()), after);
 }
 
 TEST_F(PoolKeeperTest, RefusesFilesThatNameOneNumberTwice) {
@@ -397,9 +155,9 @@ TEST_F(PoolKeeperTest, RefusesFilesThatNameOneNumberTwice) {
         EXPECT_NE(store.error()->message.find(files.path_of(id).string()), std::string::npos);
         EXPECT_NE(store.error()->message.find(what), std::string::npos) << store.error()->message;
     };
-    ASSERT_TRUE(files.save({definition("boats"), {{test_number(0, 2), true}}}).ok());
+    ASSERT_TRUE(files.save({test_definition("boats"), {{test_number(0, 2), true}}}).ok());
     expect_damaged("boats", "is in pool 'autos' already");
-    auto overflow = definition("boats");
+    auto overflow = test_definition("boats");
     overflow.overflow.number = number(2);
     ASSERT_TRUE(files.save({overflow, {}}).ok());
     expect_damaged("autos", "is the overflow number of pool 'boats'");
@@ -415,10 +173,11 @@ struct Change {
 class CrashAtAnyStep : public PoolKeeperTest, public ::testing::WithParamInterface<Change> {};
 
 const Change kChanges[] = {
-    {"create", [](TestStore& store) { return store->pools().put_pool(definition("cars")).ok(); }},
+    {"create",
+     [](TestStore& store) { return store->pools().put_pool(test_definition("cars")).ok(); }},
     {"change",
      [](TestStore& store) {
-         auto pool = definition("autos");
+         auto pool = test_definition("autos");
          pool.name = "Cars";
          return store->pools().put_pool(pool).ok();
      }},
@@ -441,8 +200,8 @@ INSTANTIATE_TEST_SUITE_P(PoolKeeper, CrashAtAnyStep, ::testing::ValuesIn(kChange
 
 TEST_P(CrashAtAnyStep, LeavesTheChangeWholeOrUndone) {
     struct Life {
-        World before;
-        World after;
+        PoolsView before;
+        PoolsView after;
         bool done = false;
         bool frozen = false;
         PhoneNumber held;
@@ -453,23 +212,23 @@ TEST_P(CrashAtAnyStep, LeavesTheChangeWholeOrUndone) {
         TestStore store(directory, {}, options_, &disk, &clock_);
         store.run([&] {
             auto& pools = store->pools();
-            EXPECT_TRUE(pools.put_pool(definition("autos")).ok());
-            EXPECT_TRUE(pools.put_pool(definition("boats")).ok());
+            EXPECT_TRUE(pools.put_pool(test_definition("autos")).ok());
+            EXPECT_TRUE(pools.put_pool(test_definition("boats")).ok());
             EXPECT_TRUE(pools.set_numbers("autos", numbers({0, 1, 2})).ok());
             EXPECT_TRUE(pools.set_numbers("boats", numbers({10, 20, 21})).ok());
             EXPECT_TRUE(pools.set_numbers("boats", numbers({10})).ok());
             life.held = store.allocate_here(0, "v-1").number;
-            life.before = world_of(store);
+            life.before = view_pools(store);
             disk.freeze_after(steps);
             life.done = GetParam().make(store);
             life.frozen = disk.frozen();
-            life.after = world_of(store);
+            life.after = view_pools(store);
             disk.freeze();
         });
         return life;
     };
     const TempDirectory first;
-    const World whole = live(first.path(), 1 << 30).after;
+    const PoolsView whole = live(first.path(), 1 << 30).after;
     bool frozen = true;
     for (int step = 0; frozen; ++step) {
         SCOPED_TRACE(step);
@@ -481,7 +240,7 @@ TEST_P(CrashAtAnyStep, LeavesTheChangeWholeOrUndone) {
         TestDisk disk;
         TestStore store(directory.path(), {}, options_, &disk, &clock_);
         ASSERT_FALSE(store.error()) << store.error()->message;
-        const World found = world(store);
+        const PoolsView found = view(store);
         ASSERT_TRUE(found == whole || (found == life.before && !life.done));
         if (found.count("autos") == 1) {
             ASSERT_EQ(store.allocate(0, "v-1").number, life.held);
@@ -496,11 +255,11 @@ TEST_F(PoolKeeperTest, AChangeIsMadeWholeOrNotAtAllWhenItsCallerIsCancelled) {
     const unsigned many = 10'000;  // several portions
     bool some_whole = false;
     auto store = open();
-    ASSERT_TRUE(put(*store, definition("autos")).ok());
+    ASSERT_TRUE(put(*store, test_definition("autos")).ok());
     for (unsigned round = 0; round < 12; ++round) {
         const bool remove_all = round % 3 == 2;
         const unsigned first = round * many;
-        const World before = world(*store);
+        const PoolsView before = view(*store);
         bool returned = false;
         store->run([&] {
             auto& scheduler = store->reactor().scheduler();
@@ -508,8 +267,8 @@ TEST_F(PoolKeeperTest, AChangeIsMadeWholeOrNotAtAllWhenItsCallerIsCancelled) {
                 if (remove_all) {
                     (void)(*store)->pools().remove_pool("autos");
                 } else {
-                    (void)(*store)->pools().put_pool(definition("autos"));
-                    (void)(*store)->pools().set_numbers("autos", numbers_up_to(many, first));
+                    (void)(*store)->pools().put_pool(test_definition("autos"));
+                    (void)(*store)->pools().set_numbers("autos", numbers_from(first, many));
                 }
                 returned = true;
             });
@@ -518,17 +277,18 @@ TEST_F(PoolKeeperTest, AChangeIsMadeWholeOrNotAtAllWhenItsCallerIsCancelled) {
             task.cancel("the caller has gone");
             while (task.is_running()) store->sleep(1ms);
         });
-        const World after = world(*store);
-        const bool whole = remove_all ? !after.contains("autos")
-                                      : after.contains("autos") &&
-                                            after.at("autos").second.size() == many &&
-                                            after.at("autos").second.contains(number(first).e164());
+        const PoolsView after = view(*store);
+        const bool whole =
+            remove_all
+                ? !after.contains("autos")
+                : after.contains("autos") && after.at("autos").second.size() == many &&
+                      after.at("autos").second.contains(store_contract::name_of(number(first)));
         EXPECT_TRUE(whole || after == before) << round;
         EXPECT_TRUE(whole || !returned);
         some_whole = some_whole || whole;
         store = nullptr;
         store = open();
-        EXPECT_EQ(world(*store), after) << round;
+        EXPECT_EQ(view(*store), after) << round;
     }
     EXPECT_TRUE(some_whole);
 }
@@ -539,8 +299,8 @@ TEST_F(PoolKeeperTest, RequestsAreServedAllTheWhile) {
     constexpr unsigned kMany = 30'000;
     options_.fsync = Fsync::never;
     const auto store = open();
-    ASSERT_TRUE(put(*store, definition("autos")).ok());
-    ASSERT_TRUE(set(*store, "autos", numbers_up_to(100)).ok());
+    ASSERT_TRUE(put(*store, test_definition("autos")).ok());
+    ASSERT_TRUE(set(*store, "autos", numbers_from(0, 100)).ok());
     std::map<std::uint64_t, std::string> owners;
     std::map<std::string, std::uint64_t> held;
     std::size_t clients = 4;
@@ -564,12 +324,12 @@ TEST_F(PoolKeeperTest, RequestsAreServedAllTheWhile) {
         }
         auto& pools = (*store)->pools();
         const auto put_lifetime = [&](std::chrono::seconds lifetime) {
-            auto pool = definition("autos");
+            auto pool = test_definition("autos");
             pool.lifetime = lifetime;
             EXPECT_TRUE(pools.put_pool(pool).ok());
         };
         const auto set_numbers = [&](unsigned count, unsigned first) {
-            const auto change = pools.set_numbers("autos", numbers_up_to(count, first));
+            const auto change = pools.set_numbers("autos", numbers_from(first, count));
             ASSERT_TRUE(change.ok()) << change.error().message;
             EXPECT_TRUE(change->refused.empty());
         };

@@ -11,7 +11,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <exception>
 #include <fcntl.h>
 #include <filesystem>
 #include <functional>
@@ -28,6 +27,8 @@
 #include <utility>
 #include <vector>
 
+#include "store_contract/run_in_fiber.hpp"
+#include "store_contract/values.hpp"
 #include <gtest/gtest.h>
 
 namespace ringmaster::store::testing {
@@ -237,12 +238,9 @@ class TestDisk : public Disk {
     SharedPage<Shared> shared_;
 };
 
-/// Numbers of pool `pool`: +1866555PNNN.
-inline ringpool::PoolNumber test_number(unsigned pool, unsigned index) {
-    const auto number =
-        ringpool::PhoneNumber::from_digits(18'660'000'000ull + pool * 1'000'000ull + index);
-    return {number, ringpool::FormattedNumber(number.e164())};
-}
+using store_contract::one_parameter;
+using store_contract::run_in_fiber;
+using store_contract::test_number;
 
 struct TestPool {
     std::string id;
@@ -263,36 +261,13 @@ inline void write_pools(const std::filesystem::path& directory,
     const PoolFiles files(disk, directory / "pools");
     for (unsigned i = 0; i < pools.size(); ++i) {
         StoredPool pool;
-        pool.definition.id = pools[i].id;
-        pool.definition.key = std::string("secret");
-        pool.definition.lifetime = pools[i].lifetime;
-        pool.definition.cooldown = pools[i].cooldown;
-        pool.definition.max_hold = pools[i].max_hold;
-        pool.definition.overflow = {ringpool::PhoneNumber::from_digits(18005550100),
-                                    ringpool::FormattedNumber("800-555-0100")};
+        pool.definition = store_contract::test_definition(
+            pools[i].id, {pools[i].lifetime, pools[i].cooldown, pools[i].max_hold});
         for (unsigned n = 0; n < pools[i].numbers; ++n) {
             pool.numbers.push_back({test_number(i, n), false});
         }
         if (auto saved = files.save(pool); !saved) throw std::runtime_error(saved.error().message);
     }
-}
-
-/// Runs `job` in a fiber, and the reactor until the job has ended; throws what it has thrown.
-inline void run_in_fiber(runtime::Reactor& reactor, const std::function<void()>& job) {
-    std::exception_ptr failure;
-    reactor.post([&] {
-        reactor.scheduler().run("test", [&] {
-            try {
-                job();
-            } catch (const std::exception&) {
-                failure = std::current_exception();
-            }
-            reactor.stop();
-        });
-    });
-    reactor.context().restart();
-    reactor.run();
-    if (failure) std::rethrow_exception(failure);
 }
 
 /// One life of a store, with a reactor of its own.
@@ -380,16 +355,6 @@ class TestStore {
     bool ran_ = false;
     bool closed_ = false;
 };
-
-/// The canonical form of one parameter.
-inline std::string one_parameter(std::string_view name, std::string_view value) {
-    ringpool::ContextBuilder builder(ringpool::ContextLimits{});
-    builder.start();
-    EXPECT_TRUE(builder.add(name, value).ok());
-    std::string bytes;
-    builder.finish(bytes);
-    return bytes;
-}
 
 /// Slots as text, so that a difference can be read.
 inline std::map<std::string, std::string> state_of(const EmbeddedStore& store, unsigned pools) {

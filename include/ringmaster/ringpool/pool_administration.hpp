@@ -25,6 +25,15 @@ struct PoolCounters {
     /// Numbers that went to another session less than a lifetime after the last one's time
     /// (cool-down included) was over: who calls late there reaches the wrong campaign.
     std::uint64_t early_reissues = 0;
+
+    PoolCounters& operator+=(const PoolCounters& other) noexcept {
+        allocations += other.allocations;
+        new_holds += other.new_holds;
+        releases += other.releases;
+        for (std::size_t i = 0; i < overflows.size(); ++i) overflows[i] += other.overflows[i];
+        early_reissues += other.early_reissues;
+        return *this;
+    }
 };
 
 /// How a pool stands. Draining numbers are held or cooling as others are.

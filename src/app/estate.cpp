@@ -22,12 +22,35 @@ constexpr std::string_view kListen = "[server] listen";
 constexpr std::string_view kRunDir = "[server] run_dir";
 constexpr std::string_view kPidFile = "[server] pid_file";
 constexpr std::string_view kDataDir = "[store] data_dir";
+// Two stores at one time would hand out each number twice.
+constexpr std::string_view kRedisUrl = "[redis] url";
+constexpr std::string_view kRedisPrefix = "[redis] prefix";
 constexpr std::array kOfEstate = {kListen,
                                   std::string_view("[server] shards"),
                                   std::string_view("[server] shard_listen"),
                                   kRunDir,
                                   kPidFile,
-                                  kDataDir};
+                                  kDataDir,
+                                  kRedisUrl,
+                                  kRedisPrefix};
+
+Result<void> prepare_directory(const Config& config, const Clock& clock, Log& log, Estate& estate) {
+    const std::size_t shards = estate.streams.size();
+    store::Disk disk;
+    auto directory = store::DataDirectory::open(disk, config.store.directory);
+    if (!directory) return directory.error();
+    const shard::Placement placement(shards);
+    auto layout = store::prepare_layout(
+        disk, *directory, shards, [&](std::string_view id) { return placement.owner(id); }, log);
+    if (!layout) return layout.error();
+    const auto hold_clock = store::common_hold_clock(*directory, *layout, clock.steady_now(),
+                                                     clock.wall_now(), store::BootTime::read());
+    if (!hold_clock) return hold_clock.error();
+    estate.directory = *std::move(directory);
+    estate.streams = std::move(layout->streams);
+    estate.page.contents().hold_clock = *hold_clock;
+    return {};
+}
 
 }  // namespace
 
@@ -42,29 +65,23 @@ std::size_t shard_count(const Config& config) {
 
 Result<Estate> prepare(const Config& config, const Clock& clock, Log& log) {
     const std::size_t shards = shard_count(config);
-    store::Disk disk;
-    // First: who has it may also have the sockets, and is the better name for what is in the way.
-    auto directory = store::DataDirectory::open(disk, config.store.directory);
-    if (!directory) return directory.error();
-    const shard::Placement placement(shards);
-    auto layout = store::prepare_layout(
-        disk, *directory, shards, [&](std::string_view id) { return placement.owner(id); }, log);
-    if (!layout) return layout.error();
-    const auto hold_clock = store::common_hold_clock(*directory, *layout, clock.steady_now(),
-                                                     clock.wall_now(), store::BootTime::read());
-    if (!hold_clock) return hold_clock.error();
-
     auto page = shard::SharedPage::create(shards);
     if (!page) return page.error();
-    page->contents().hold_clock = *hold_clock;
+    Estate estate{{}, std::vector<std::uint32_t>(shards), *std::move(page), {}};
+    // First: who has it may also have the sockets, and is the better name for what is in the way.
+    if (!config.redis.enabled()) {
+        if (auto prepared = prepare_directory(config, clock, log, estate); !prepared) {
+            return prepared.error();
+        }
+    }
     auto sockets = FleetSockets::open({.listen = config.listen,
                                        .shard_listen = config.shard_listen,
                                        .run_dir = config.run_dir,
                                        .backlog = config.server.backlog,
                                        .shards = shards});
     if (!sockets) return sockets.error();
-    return Estate{*std::move(directory), std::move(layout->streams), *std::move(page),
-                  *std::move(sockets)};
+    estate.sockets = *std::move(sockets);
+    return estate;
 }
 
 Result<Estate> inherit(const Handover& handover) {
@@ -74,9 +91,12 @@ Result<Estate> inherit(const Handover& handover) {
     if (page->shard_count() != handover.shards.size() || data_dir == handover.settings.end()) {
         return Error{ErrorCode::invalid, "what the predecessor has handed over does not fit"};
     }
-    auto directory = store::DataDirectory::adopt(data_dir->value, handover.lock);
-    if (!directory) return directory.error();
-    Estate estate{*std::move(directory), {}, *std::move(page), {}};
+    Estate estate{{}, {}, *std::move(page), {}};
+    if (handover.lock) {
+        auto directory = store::DataDirectory::adopt(data_dir->value, *handover.lock);
+        if (!directory) return directory.error();
+        estate.directory = *std::move(directory);
+    }
     for (const Handover::Shard& shard : handover.shards) {
         estate.streams.push_back(shard.stream);
         estate.sockets.public_sockets.emplace_back(shard.public_socket);
@@ -107,6 +127,8 @@ std::string keep_settings(const std::vector<Setting>& kept, Config& config) {
         if (old.name == kRunDir) config.run_dir = old.value;
         if (old.name == kPidFile) config.pid_file = old.value;
         if (old.name == kDataDir) config.store.directory = old.value;
+        if (old.name == kRedisUrl) config.redis.set_url(old.value);
+        if (old.name == kRedisPrefix) config.redis.prefix = old.value;
         if (old.name != kListen) continue;
         if (auto listen = net::parse_endpoint(old.value)) config.listen = *listen;
     }

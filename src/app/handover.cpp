@@ -71,7 +71,7 @@ bool read_line(std::string_view line, Handover& handover) {
     if (what == "page") {
         words.number(handover.page);
     } else if (what == "lock") {
-        words.number(handover.lock);
+        words.number(handover.lock.emplace());
     } else if (what == "control") {
         words.number(handover.control);
     } else if (what == "client") {
@@ -99,7 +99,9 @@ bool read_line(std::string_view line, Handover& handover) {
 }  // namespace
 
 std::vector<int> Handover::descriptors() const {
-    std::vector<int> all = {page, lock, control};
+    std::vector<int> all = {page};
+    if (lock) all.push_back(*lock);
+    all.push_back(control);
     all.insert(all.end(), clients.begin(), clients.end());
     for (const Shard& shard : shards) {
         for (const int fd : {shard.public_socket, shard.own_socket, shard.peer_socket}) {
@@ -114,7 +116,7 @@ std::string write_handover(const Handover& handover) {
     std::string text;
     append_line(text, kTitle);
     append_line(text, "page", std::to_string(handover.page));
-    append_line(text, "lock", std::to_string(handover.lock));
+    if (handover.lock) append_line(text, "lock", std::to_string(*handover.lock));
     append_line(text, "control", std::to_string(handover.control));
     for (const int client : handover.clients) append_line(text, "client", std::to_string(client));
     for (const Setting& setting : handover.settings) {
@@ -145,8 +147,9 @@ Result<Handover> read_handover(std::string_view text) {
     for (auto line = next_line(); line != kEnd; line = next_line()) {
         if (!read_line(line, handover)) return invalid;
     }
-    if (!text.empty() || handover.page < 0 || handover.lock < 0 || handover.control < 0 ||
-        handover.shards.empty() || handover.shards.size() > shard::Placement::kMaxShards) {
+    if (!text.empty() || handover.page < 0 || handover.lock.value_or(0) < 0 ||
+        handover.control < 0 || handover.shards.empty() ||
+        handover.shards.size() > shard::Placement::kMaxShards) {
         return invalid;
     }
     return handover;

@@ -64,6 +64,10 @@ Result<void> PoolReconciler::remove_numbers(std::string_view id, const Numbers& 
     std::size_t from = 0;
     do {
         const auto page = administration_.numbers(id, from, kPage);
+        if (!page && page.error().code == ErrorCode::not_found) {
+            change.missing = true;
+            return {};
+        }
         if (!page) return page.error();
         helper_.run([&] {
             for (const auto& state : page->numbers) {
@@ -84,7 +88,7 @@ Result<void> PoolReconciler::remove_numbers(std::string_view id, const Numbers& 
 Result<void> PoolReconciler::define(const PoolDefinition& definition, Change& change) {
     const auto index = catalog_.find(definition.id);
     // Where nothing differs, nothing need be written.
-    if (index && catalog_.at(*index) == definition) return {};
+    if (index && catalog_.at(*index) == definition && !change.missing) return {};
     const auto created = administration_.put_pool(definition);
     if (created) {
         (*created ? change.created : change.redefined) = true;

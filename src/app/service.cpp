@@ -1,5 +1,7 @@
 #include "ringmaster/app/service.hpp"
 
+#include "ringmaster/app/embedded_backend.hpp"
+#include "ringmaster/app/redis_backend.hpp"
 #include "ringmaster/app/shard_metrics.hpp"
 #include "ringmaster/http/middleware/access_log.hpp"
 #include "ringmaster/http/middleware/catch_errors.hpp"
@@ -77,6 +79,17 @@ std::size_t fibers(const Config& config, std::size_t shards) {
     return config.max_requests_in_flight + kOwnFibers + (shards - 1) * kFibersPerPeer;
 }
 
+std::unique_ptr<Backend> make_backend(const Config& config, const ShardSetup& setup,
+                                      runtime::Reactor& reactor, ringpool::Catalog& catalog,
+                                      Log& log, std::function<std::string()> report) {
+    if (config.redis.enabled()) {
+        return std::make_unique<RedisBackend>(config, setup, reactor, catalog, log,
+                                              std::move(report));
+    }
+    return std::make_unique<EmbeddedBackend>(config, setup, reactor, catalog, log,
+                                             std::move(report));
+}
+
 }  // namespace
 
 Service::Service(const Config& config, const ShardSetup& setup, Clock& clock, Log& log,
@@ -92,24 +105,24 @@ Service::Service(const Config& config, const ShardSetup& setup, Clock& clock, Lo
           {.max_fibers = fibers(config, setup.peers.size()), .stack_bytes = config.stack_bytes}),
       stack_overflow_reporter_(reactor_.scheduler()),
       supervisor_(reactor_, setup.channel),
-      shards_(config, setup, reactor_, catalog_, log, [this] { return report(); }),
+      backend_(make_backend(config, setup, reactor_, catalog_, log, [this] { return report(); })),
       import_helper_(reactor_, "import"),
-      reconciler_(catalog_, shards_.pools(), import_helper_, log),
-      peer_service_(reactor_, log, catalog_, shards_.own(),
+      reconciler_(catalog_, backend_->pools(), import_helper_, log),
+      peer_service_(reactor_, log, catalog_, backend_->own(),
                     [this](Deadline deadline) {
-                        catch_up(deadline);
+                        backend_->catch_up(deadline);
                         return Result<void>();
                     },
                     {.max_calls_per_connection = kFibersPerPeer / 2}),
       peer_listener_(reactor_, log, [this](int fd) { peer_service_.serve(fd); }),
       admin_access_(config.admin_token),
-      numbers_api_(catalog_, shards_.store(), reactor_.scheduler(), clock, errors_, config.api),
-      compat_api_(catalog_, shards_.store(), reactor_.scheduler(), clock, errors_, config.api),
-      pools_api_(admin_access_, catalog_, shards_.pools(), import_helper_, config.pools_api),
-      history_api_(admin_access_, shards_.history(), reactor_.scheduler(), config.history_api),
-      health_api_(shards_.store(), [this] { return server_.draining(); }),
+      numbers_api_(catalog_, backend_->store(), reactor_.scheduler(), clock, errors_, config.api),
+      compat_api_(catalog_, backend_->store(), reactor_.scheduler(), clock, errors_, config.api),
+      pools_api_(admin_access_, catalog_, backend_->pools(), import_helper_, config.pools_api),
+      history_api_(admin_access_, backend_->history(), reactor_.scheduler(), config.history_api),
+      health_api_(backend_->store(), [this] { return server_.draining(); }),
       metrics_api_(
-          [this] { return collect_reports(reactor_.scheduler(), *setup_.page, shards_.all()); }),
+          [this] { return collect_reports(reactor_.scheduler(), *setup_.page, backend_->all()); }),
       server_(reactor_, make_handler(), server_limits(config, setup.peers.size(), log), errors_,
               log),
       doors_(reactor_.scheduler(), *setup.page, setup.index, config.peers.takeover_after,
@@ -159,12 +172,12 @@ std::string Service::report() {
     ShardFigures figures{.index = setup_.index,
                          .server = server_,
                          .reactor = reactor_,
-                         .counters = [this] { return shards_.own_store().counters(); },
                          .service = peer_service_,
-                         .peers = {}};
-    for (const auto& other : shards_.others()) {
-        figures.peers.push_back({other.index, *other.remote, *other.guarded});
-    }
+                         .counters = {},
+                         .peers = {},
+                         .gates = {},
+                         .redis = {}};
+    backend_->add_figures(figures);
     return write_report(figures);
 }
 
@@ -179,7 +192,7 @@ void Service::await_signal() {
 }
 
 void Service::follow_supervisor() {
-    shards_.mend_changes();
+    if (auto recovered = backend_->recover(); !recovered) return fail(recovered.error().message);
     if (auto listening = peer_listener_.adopt(setup_.peer_socket); !listening) {
         return fail(listening.error().message);
     }
@@ -225,7 +238,7 @@ void Service::accept_clients() {
     }
     if (config_.peers.takeover_after > milliseconds(0)) doors_.start();
     log_.info("serving, " + std::to_string(catalog_.size()) + " pools, " +
-              std::to_string(count_numbers()) + " numbers of its own");
+              std::to_string(backend_->own_numbers()) + " numbers of its own");
     supervisor_.say(channel::kServing);
 }
 
@@ -263,7 +276,7 @@ void Service::stop_when_told() {
     wait_for_other_shards(deadline);
     peer_listener_.close();
     if (!peer_service_.drain(deadline)) log_.warning("calls of other shards are cut off");
-    shards_.own_store().close();
+    backend_->close();
     pools_kept_.wait(deadline);
     // Requests that waited for the store get to their end.
     scheduler.yield();
@@ -285,8 +298,9 @@ void Service::close_doors() {
 void Service::wait_for_other_shards(Deadline deadline) {
     runtime::Scheduler& scheduler = reactor_.scheduler();
     const auto somebody_answers = [&] {
-        for (const auto& other : shards_.others()) {
-            const shard::ShardCell& cell = setup_.page->shard(other.index);
+        for (shard::ShardIndex i = 0; i < setup_.peers.size(); ++i) {
+            if (i == setup_.index) continue;
+            const shard::ShardCell& cell = setup_.page->shard(i);
             const auto phase = cell.phase.load(std::memory_order_relaxed);
             if (cell.answering.load(std::memory_order_relaxed) && phase != shard::ShardPhase::dead)
                 return true;
@@ -349,15 +363,6 @@ void Service::tell_configured(const std::string& problem) {
     supervisor_.say(channel::kConfigured, problem);
 }
 
-std::size_t Service::count_numbers() {
-    std::size_t numbers = 0;
-    const store::EmbeddedStore& store = shards_.own_store();
-    catalog_.for_each([&](ringpool::PoolIndex index, const ringpool::PoolDefinition&) {
-        if (store.has_pool(index)) numbers += store.pool(index).size();
-    });
-    return numbers;
-}
-
 http::RequestHandler Service::make_handler() {
     std::vector<http::Middleware> layers;
     if (config_.access_log) {
@@ -377,20 +382,9 @@ http::RequestHandler Service::make_handler() {
     layers.push_back(http::catch_errors(errors_));
     return http::layered(std::move(layers),
                          [this](http::Request& request, http::Response& response) {
-                             catch_up(reactor_.scheduler().deadline());
+                             backend_->catch_up(reactor_.scheduler().deadline());
                              router_.handle(request, response);
                          });
-}
-
-// So that nobody is answered by a catalog that another shard has changed. Where its files can't be
-// read, what was known before is better than nothing for all pools.
-void Service::catch_up(Deadline deadline) {
-    if (shards_.feed().current()) return;
-    const auto done = shards_.feed().catch_up(deadline);
-    if (done || done.error().message == catalog_problem_) return;
-    catalog_problem_ = done.error().message;
-    log_.error("changes of pools can't be read, and what was known before is served: " +
-               catalog_problem_);
 }
 
 }  // namespace ringmaster::app

@@ -208,8 +208,9 @@ void Supervisor::fork_shard(ShardIndex shard) {
     const UniqueFd its(ends[1]);
     const ShardSetup setup = setup_of(shard, its.get());
     std::vector<int> keep = setup.public_sockets;
-    keep.insert(keep.end(), {setup.own_socket, setup.peer_socket, setup.channel, estate_.page.fd(),
-                             estate_.directory.lock_fd()});
+    keep.insert(keep.end(),
+                {setup.own_socket, setup.peer_socket, setup.channel, estate_.page.fd()});
+    if (estate_.directory) keep.push_back(estate_.directory->lock_fd());
 
     // Before it can be wrong: the child may be quicker than this process.
     shard::ShardCell& cell = estate_.page.shard(shard);
@@ -237,7 +238,7 @@ ShardSetup Supervisor::setup_of(ShardIndex shard, int channel) {
                      .peers = {},
                      .channel = channel,
                      .page = &estate_.page,
-                     .directory = &estate_.directory,
+                     .directory = estate_.directory ? &*estate_.directory : nullptr,
                      .stream = estate_.streams[shard]};
     for (const UniqueFd& socket : estate_.sockets.public_sockets) {
         setup.public_sockets.push_back(socket.get());
@@ -424,11 +425,12 @@ void Supervisor::end_check(int wait_status) {
 
 Handover Supervisor::hand_over() {
     Handover handover{.page = estate_.page.fd(),
-                      .lock = estate_.directory.lock_fd(),
+                      .lock = {},
                       .control = control_.listening(),
                       .clients = control_.descriptors(fleet_.waiting()),
                       .settings = settings_of_estate(config_),
                       .shards = {}};
+    if (estate_.directory) handover.lock = estate_.directory->lock_fd();
     for (ShardIndex i = 0; i < processes_.size(); ++i) {
         const Process& process = processes_[i];
         handover.shards.push_back({.public_socket = estate_.sockets.public_sockets[i].get(),

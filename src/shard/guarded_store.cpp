@@ -20,12 +20,14 @@ Deadline earlier(Deadline a, SteadyTime b) noexcept {
 
 GuardedStore::GuardedStore(ringpool::Store& guarded, const ringpool::Catalog& catalog,
                            runtime::Scheduler& scheduler, const flow::EaseInGateOptions& options,
-                           std::uint32_t seed)
+                           std::uint32_t seed, Guarded who)
     : guarded_(guarded),
       catalog_(catalog),
       scheduler_(scheduler),
       deadline_(options.deadline),
-      gate_(options, seed) {}
+      who_(who),
+      gate_(options, seed),
+      refusal_(who.slow) {}
 
 // A call begins when it is made, not when the turn began: what other fibers did before it in this
 // turn is not the neighbour's slowness. And it ends when the turn began that brought its answer: so
@@ -55,9 +57,8 @@ Result<void> GuardedStore::release(ringpool::PoolIndex pool, ringpool::PhoneNumb
     const SteadyTime now = not_back(scheduler_.precise_now());
     std::optional<Permit> permit = gate_.try_enter(now);
     if (!permit) {
-        return Error{ErrorCode::unavailable, refusal_ == OverflowReason::owner_down
-                                                 ? "the pool's owner is gone at the moment"
-                                                 : "the pool's owner is too slow at the moment"};
+        return unavailable(refusal_ == who_.slow ? "is too slow at the moment"
+                                                 : "is gone at the moment");
     }
     const SteadyTime patience = now + deadline_;
     auto released = guarded_.release(pool, number, session, earlier(deadline, patience));
@@ -67,20 +68,21 @@ Result<void> GuardedStore::release(ringpool::PoolIndex pool, ringpool::PhoneNumb
     }
     switch (released.error().code) {
         case ErrorCode::timeout:
-            tell_failure(*permit, OverflowReason::owner_slow, deadline, patience);
-            return Error{ErrorCode::unavailable,
-                         "the pool's owner does not answer in time; it may have released the "
-                         "number"};
+            tell_failure(*permit, who_.slow, deadline, patience);
+            return unavailable("does not answer in time; it may have released the number");
         case ErrorCode::closed:
-            tell_failure(*permit, OverflowReason::owner_down, deadline, patience);
-            return Error{ErrorCode::unavailable,
-                         "the pool's owner is gone; it may have released the number"};
+            tell_failure(*permit, who_.gone, deadline, patience);
+            return unavailable("is gone; it may have released the number");
         case ErrorCode::unavailable: break;  // its disk, or too much is asked of it: no verdict
         case ErrorCode::invalid:
         case ErrorCode::not_found:
         case ErrorCode::damaged: tell_success(*permit); break;
     }
     return released;
+}
+
+Error GuardedStore::unavailable(std::string_view why) const {
+    return {ErrorCode::unavailable, std::string(who_.name) + " " + std::string(why)};
 }
 
 OverflowCounts GuardedStore::overflows(ringpool::PoolIndex pool) const noexcept {
@@ -92,13 +94,13 @@ void GuardedStore::tell_failure(Permit& permit, OverflowReason reason, Deadline 
                                 SteadyTime patience) noexcept {
     const SteadyTime now = not_back(scheduler_.now());
     const bool gave_up = callers.time() < patience && callers.expired(now);
-    if (reason == OverflowReason::owner_slow && gave_up) return;
+    if (reason == who_.slow && gave_up) return;
     refusal_ = reason;
     permit.failed(now);
 }
 
 void GuardedStore::tell_success(Permit& permit) noexcept {
-    refusal_ = OverflowReason::owner_slow;
+    refusal_ = who_.slow;
     permit.succeeded(not_back(scheduler_.now()));
 }
 
@@ -118,9 +120,9 @@ std::optional<OverflowReason> GuardedStore::count_failed(
     for (std::size_t i = 0; i < requests.size(); ++i) {
         if (answers[i].outcome == Allocation::Outcome::allocated) continue;
         const OverflowReason reason = answers[i].reason;
-        if (reason != OverflowReason::owner_slow && reason != OverflowReason::owner_down) continue;
+        if (reason != who_.slow && reason != who_.gone) continue;
         count(requests[i].pool, reason);
-        if (failure != OverflowReason::owner_down) failure = reason;
+        if (failure != who_.gone) failure = reason;
     }
     return failure;
 }

@@ -1,5 +1,7 @@
 #include "ringmaster/shard/peer_link.hpp"
 
+#include "ringmaster/runtime/rare_warning.hpp"
+
 #include <algorithm>
 #include <cassert>
 #include <cerrno>
@@ -10,7 +12,6 @@
 #include <vector>
 
 #include "peer_connection.hpp"
-#include "rare_warning.hpp"
 
 namespace ringmaster::shard {
 namespace {
@@ -132,7 +133,7 @@ class PeerLink::State final : public PeerConnection::User {
     }
 
     runtime::Reactor& reactor_;
-    RareWarning warning_;
+    runtime::RareWarning warning_;
     const PeerLinkOptions options_;
     const Connect connect_;
     std::shared_ptr<PeerConnection> connection_;

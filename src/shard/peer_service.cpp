@@ -1,6 +1,7 @@
 #include "ringmaster/shard/peer_service.hpp"
 
 #include "ringmaster/base/intrusive_list.hpp"
+#include "ringmaster/runtime/rare_warning.hpp"
 #include "ringmaster/runtime/wait_queue.hpp"
 #include "ringmaster/shard/peer_messages.hpp"
 
@@ -14,7 +15,6 @@
 #include <vector>
 
 #include "peer_connection.hpp"
-#include "rare_warning.hpp"
 
 namespace ringmaster::shard {
 namespace {
@@ -75,7 +75,7 @@ class PeerService::State {
     void gone(Client& client) noexcept;
 
     runtime::Reactor& reactor_;
-    RareWarning warning_;
+    runtime::RareWarning warning_;
     const ringpool::Catalog& catalog_;
     Shard& own_;
     const CatchUp catch_up_;

@@ -112,10 +112,66 @@ void expect_defaults(const Config& c) {
     EXPECT_EQ(c.store.history_max_bytes, 0u);
     EXPECT_EQ(c.store.max_pools, 10'000u);
     EXPECT_EQ(c.store.max_numbers, 1u << 24);
+    EXPECT_FALSE(c.redis.enabled());
+    EXPECT_EQ(c.redis.prefix, "ringmaster");
+    EXPECT_EQ(c.redis.gate.deadline, 100ms);
+    EXPECT_EQ(c.redis.gate.latency_floor, 20ms);
+    EXPECT_EQ(c.redis.gate.max_cooldown, 2s);
+    EXPECT_EQ(c.redis.wait_replicas, 0u);
+    EXPECT_EQ(c.redis.client.pool.size, 16u);
+    EXPECT_EQ(c.redis.client.pool.idle_timeout, 300s);
+    EXPECT_EQ(c.redis.client.connect_timeout, 500ms);
+    EXPECT_EQ(c.redis.client.reconnect_first, 20ms);
+    EXPECT_EQ(c.redis.client.reconnect_most, 1s);
+    EXPECT_EQ(c.redis.client.topology_period, 30s);
+    EXPECT_EQ(c.redis.client.max_reply_bytes, 67'108'864u);
+    EXPECT_EQ(c.redis.client.max_queued_bytes, 16'777'216u);
+    EXPECT_EQ(c.redis.client.max_pending_calls, 10'000u);
+    EXPECT_EQ(c.redis.catalog_period, 1s);
+    EXPECT_EQ(c.redis.start_timeout, 30s);
+    EXPECT_EQ(c.redis.admin_deadline, 30s);
     EXPECT_EQ(c.log.level, LogLevel::info);
     EXPECT_EQ(c.log.format, LogFormat::text);
     EXPECT_EQ(c.log.file, "");
     EXPECT_FALSE(c.access_log);
+}
+
+TEST_F(ConfigTest, RedisMayBeTheStore) {
+    const Config c = good("[redis]\nurl = \"redis://ann:s%20ecret@[::1]:7000/3\"\n");
+    ASSERT_TRUE(c.redis.enabled());
+    EXPECT_EQ(c.redis.client.url.servers[0].port, 7000);
+    EXPECT_EQ(c.redis.client.url.user, "ann");
+    EXPECT_EQ(c.redis.client.url.password, "s ecret");
+    EXPECT_EQ(c.redis.client.url.database, 3u);
+
+    const std::string expected =
+        "; expected \"\" or a URL that begins with redis://, redis+unix://, redis+sentinel:// or "
+        "redis+cluster:// (TLS is not spoken)";
+    EXPECT_EQ(said_before_pool("[redis]\nurl = \"rediss://ann:hidden@host\"\n"),
+              "x.toml:2:7: [redis] url is a string of 24 bytes" + expected);
+    EXPECT_EQ(said_before_pool("[redis]\nprefix = \"a{b}\"\n"),
+              "x.toml:2:10: [redis] prefix is \"a{b}\"; expected 1 to 64 characters without blanks "
+              "and braces");
+    EXPECT_EQ(
+        said_before_pool("[redis]\nmin_cooldown_ms = 3000\n"),
+        "x.toml:2:19: [redis] min_cooldown_ms is 3000; expected no more than max_cooldown_ms, "
+        "which is 2000");
+}
+
+TEST_F(ConfigTest, TheUrlOfRedisMayStandInAFile) {
+    directory_.write("url", "redis+sentinel://one,two:7/main\r\nsecond line\n");
+    const Config c = good("[redis]\nurl_file = \"url\"\n");
+    EXPECT_EQ(c.redis.client.url.kind, redis::RedisUrl::Kind::sentinel);
+    EXPECT_EQ(c.redis.client.url.servers.size(), 2u);
+    EXPECT_EQ(said_before_pool("[redis]\nurl = \"redis://one\"\nurl_file = \"url\"\n"),
+              "x.toml:3:12: [redis] url_file is \"url\", and there is a url; expected one of both");
+    directory_.write("url", "hidden\n");
+    const std::string said = said_before_pool("[redis]\nurl_file = \"url\"\n");
+    EXPECT_TRUE(
+        said.starts_with("x.toml:2:12: [redis] url_file is \"url\", whose first line is no "
+                         "such URL; expected "))
+        << said;
+    EXPECT_EQ(said.find("hidden"), std::string::npos);
 }
 
 TEST_F(ConfigTest, HasADefaultForAllButThePools) {
@@ -379,7 +435,7 @@ TEST_F(ConfigTest, TellsAnUnknownSection) {
               "x.toml:1:2: there is no section sever; did you mean [server]?");
     EXPECT_EQ(said_before_pool("[http]\nbacklog = 5\n"),
               "x.toml:1:2: there is no section http; expected one of [server], [peers], [api], "
-              "[cors], [admin], [runtime], [store], [log], [[pool]]");
+              "[cors], [admin], [runtime], [store], [redis], [log], [[pool]]");
     EXPECT_EQ(said_before_pool("[[pools]]\nid = \"a\"\n"),
               "x.toml:1:3: there is no section pools; did you mean [[pool]]?");
 }
@@ -521,7 +577,7 @@ TEST_F(ConfigTest, TellsAllProblemsInTheOrderOfTheFile) {
               "(fields)\n"
               "x.toml:8:13: [api] max_batch is true; expected an integer from 1 to 100000 (rows)\n"
               "x.toml:9:2: there is no section nonsense; expected one of [server], [peers], [api], "
-              "[cors], [admin], [runtime], [store], [log], [[pool]]");
+              "[cors], [admin], [runtime], [store], [redis], [log], [[pool]]");
 }
 
 TEST_F(ConfigTest, TellsWhereItIsNotToml) {

@@ -49,7 +49,7 @@ TEST_F(EstateTest, IsInheritedWithItsLock) {
     ASSERT_TRUE(first) << first.error().message;
     // As another program would have them.
     Handover handover{.page = ::dup(first->page.fd()),
-                      .lock = ::dup(first->directory.lock_fd()),
+                      .lock = ::dup(first->directory->lock_fd()),
                       .control = ::dup(first->sockets.control.get()),
                       .clients = {},
                       .settings = settings_of_estate(config),
@@ -83,7 +83,7 @@ TEST_F(EstateTest, HoldsSomeSettingsUntilTheDaemonIsStopped) {
     Config after =
         load("y.toml",
              "listen = \"127.0.0.1:9090\"\nshards = 3\nrun_dir = \"other\"\nbacklog = 6\n", "b");
-    EXPECT_EQ(settings_of_estate(before).size(), 6u);
+    EXPECT_EQ(settings_of_estate(before).size(), 8u);
     EXPECT_EQ(keep_settings(settings_of_estate(before), after),
               "[server] listen, [server] shards, [server] run_dir, [store] data_dir");
     EXPECT_EQ(net::to_string(after.listen), "127.0.0.1:8080");

@@ -8,6 +8,7 @@
 #include "ringmaster/flow/ease_in_gate.hpp"
 #include "ringmaster/http/server.hpp"
 #include "ringmaster/net/endpoint.hpp"
+#include "ringmaster/redis/client.hpp"
 #include "ringmaster/ringpool/pool_definition.hpp"
 #include "ringmaster/store/embedded_store.hpp"
 
@@ -35,6 +36,24 @@ struct PeerConfig {
     std::size_t max_parts_under_way = 0;
     std::chrono::milliseconds admin_deadline{0};
     std::chrono::milliseconds takeover_after{0};  ///< 0: never
+};
+
+/// Redis as the store, and how a shard asks it.
+struct RedisConfig {
+    std::string url;  ///< secret; empty: the embedded store is used
+    std::filesystem::path url_file;
+    redis::ClientOptions client;   ///< with the URL in its parts
+    std::string prefix;            ///< of all keys
+    flow::EaseInGateOptions gate;  ///< in front of it
+    unsigned wait_replicas = 0;    ///< that must have an allocation before it is told; 0: none
+    std::chrono::milliseconds start_timeout{0};   ///< for Redis to be there when a shard starts
+    std::chrono::milliseconds catalog_period{0};  ///< how often it is asked for changes of pools
+    std::chrono::milliseconds admin_deadline{0};
+
+    /// False where the text is not "" and not a URL that parse_redis_url() reads.
+    bool set_url(const std::string& text);
+    /// Whether it is used.
+    bool enabled() const noexcept { return !url.empty(); }
 };
 
 struct PoolConfig {
@@ -71,7 +90,8 @@ struct Config {
     PeerConfig peers;
     std::size_t stack_bytes = 0;
     std::chrono::milliseconds stall_warning{0};
-    store::EmbeddedStoreOptions store;
+    store::EmbeddedStoreOptions store;  ///< history and limits are those of Redis, too
+    RedisConfig redis;
     LogOptions log;
     bool access_log = false;
     std::vector<PoolConfig> pools;

@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace ringmaster::app {
@@ -18,8 +19,8 @@ namespace ringmaster::app {
 /// What there must be before the first shard is forked, and what all of them live on until the
 /// daemon is stopped, whichever program supervises them.
 struct Estate {
-    store::DataDirectory directory;      ///< locked
-    std::vector<std::uint32_t> streams;  ///< of the journal, by shard
+    std::optional<store::DataDirectory> directory;  ///< locked; none where Redis is the store
+    std::vector<std::uint32_t> streams;             ///< of the journal, by shard
     shard::SharedPage page;
     FleetSockets sockets;
 
@@ -29,9 +30,9 @@ struct Estate {
 /// As many as the configuration says, or as there are cores for this process.
 std::size_t shard_count(const Config& config);
 
-/// Locks the data directory, lays it out for the shards, begins the store's clock, and opens all
-/// sockets. Errors are those of DataDirectory::open(), prepare_layout(), SharedPage::create() and
-/// FleetSockets::open(). Blocks.
+/// Locks the data directory, lays it out for the shards and begins the store's clock, unless Redis
+/// is the store; and opens all sockets. Errors are those of DataDirectory::open(),
+/// prepare_layout(), SharedPage::create() and FleetSockets::open(). Blocks.
 Result<Estate> prepare(const Config& config, const Clock& clock, Log& log);
 
 /// Goes on with what another program has prepared. ErrorCode::invalid where the page is not one

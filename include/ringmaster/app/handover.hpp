@@ -28,7 +28,7 @@ struct Handover {
         friend bool operator==(const Shard&, const Shard&) = default;
     };
     int page = -1;
-    int lock = -1;  ///< of the data directory
+    std::optional<int> lock;  ///< of the data directory, where there is one
     int control = -1;
     std::vector<int> clients;       ///< who wait for the outcome
     std::vector<Setting> settings;  ///< that hold until the daemon is stopped

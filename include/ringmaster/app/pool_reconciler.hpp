@@ -34,6 +34,7 @@ class PoolReconciler {
   private:
     /// What has happened to one pool.
     struct Change {
+        bool missing = false;  ///< the store has lost the pool, which the catalog still has
         bool created = false;
         bool redefined = false;
         bool refused = false;  ///< its definition: the pool stays as it was

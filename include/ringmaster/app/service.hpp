@@ -7,11 +7,11 @@
 #include "ringmaster/api/metrics_api.hpp"
 #include "ringmaster/api/numbers_api.hpp"
 #include "ringmaster/api/pools_api.hpp"
+#include "ringmaster/app/backend.hpp"
 #include "ringmaster/app/config.hpp"
 #include "ringmaster/app/number_files.hpp"
 #include "ringmaster/app/pool_reconciler.hpp"
 #include "ringmaster/app/shard_process.hpp"
-#include "ringmaster/app/shards.hpp"
 #include "ringmaster/app/supervisor_link.hpp"
 #include "ringmaster/base/clock.hpp"
 #include "ringmaster/base/log.hpp"
@@ -28,6 +28,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -61,7 +62,6 @@ class Service {
 
   private:
     http::RequestHandler make_handler();
-    void catch_up(Deadline deadline);
     std::string report();
     void await_signal();
     void follow_supervisor();
@@ -77,7 +77,6 @@ class Service {
     void configure();
     void apply(const Config& config, NumberFiles numbers);
     void tell_configured(const std::string& problem);
-    std::size_t count_numbers();
 
     const Config& config_;
     const ShardSetup& setup_;
@@ -89,7 +88,7 @@ class Service {
     runtime::StackOverflowReporter stack_overflow_reporter_;
     SupervisorLink supervisor_;
     ringpool::Catalog catalog_;
-    Shards shards_;
+    std::unique_ptr<Backend> backend_;
     runtime::HelperThread import_helper_;  ///< reads numbers, and what is in files
     PoolReconciler reconciler_;
     shard::PeerService peer_service_;
@@ -109,8 +108,7 @@ class Service {
     runtime::Event told_to_configure_;  ///< or to stop
     runtime::Event pools_kept_;         ///< nobody works on them any more
     std::optional<NumberFiles> first_numbers_;
-    std::size_t own_fibers_ = 2;   ///< at the end: who stops it all, and who listens
-    std::string catalog_problem_;  ///< that was told last
+    std::size_t own_fibers_ = 2;  ///< at the end: who stops it all, and who listens
     Ending ending_ = Ending::orderly;
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "ringmaster/http/server.hpp"
+#include "ringmaster/redis/client.hpp"
 #include "ringmaster/ringpool/pool_administration.hpp"
 #include "ringmaster/runtime/reactor.hpp"
 #include "ringmaster/shard/guarded_store.hpp"
@@ -10,7 +11,7 @@
 #include "ringmaster/shard/shared_page.hpp"
 
 #include <chrono>
-#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,16 +21,22 @@ namespace ringmaster::app {
 struct ShardFigures {
     /// Another shard, as this one sees it.
     struct Peer {
-        shard::ShardIndex index;
+        std::string name;  ///< its index
         const shard::RemoteShard& remote;
+    };
+    /// What stands in front of another owner of numbers.
+    struct Gate {
+        std::string owner;  ///< a shard's index, or "redis"
         const shard::GuardedStore& guarded;
     };
     shard::ShardIndex index;
     const http::Server& server;
     const runtime::Reactor& reactor;
-    std::function<ringpool::PoolCounters()> counters;  ///< of all pools of this shard
     const shard::PeerService& service;
+    ringpool::PoolCounters counters;  ///< of all pools of this shard
     std::vector<Peer> peers;
+    std::vector<Gate> gates;
+    std::optional<redis::ClientStats> redis;
 };
 
 /// The metrics of this shard, in Prometheus' format, each labelled with the shard. Does not

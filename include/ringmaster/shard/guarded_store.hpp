@@ -13,15 +13,24 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace ringmaster::shard {
 
+/// Who is behind a guard: another shard, or Redis. As what its failures are told.
+struct Guarded {
+    ringpool::OverflowReason slow = ringpool::OverflowReason::owner_slow;
+    ringpool::OverflowReason gone = ringpool::OverflowReason::owner_down;
+    std::string_view name = "the pool's owner";  ///< for people; must outlive the guard
+};
+
 /// A Store that may be slow, hung or gone, behind a gate and a deadline: nobody waits for it longer
 /// than that, and nobody waits in vain for one that is known not to answer. Who is not let through
-/// is answered at once, with the overflow number: owner_down where the last call that ended found
-/// the store gone, else owner_slow. Belongs to one scheduler; no call may be under way when it is
-/// destroyed.
+/// is answered at once, with the overflow number: as `gone` says where the last call that ended
+/// found the store gone, else as `slow` says. Belongs to one scheduler; no call may be under way
+/// when it is destroyed.
 class GuardedStore final : public ringpool::Store {
   public:
     /// `options` are the gate's, and its deadline is this store's too; it should be shorter than
@@ -29,10 +38,10 @@ class GuardedStore final : public ringpool::Store {
     /// reference must outlive this. Throws std::invalid_argument as EaseInGate does.
     GuardedStore(ringpool::Store& guarded, const ringpool::Catalog& catalog,
                  runtime::Scheduler& scheduler, const flow::EaseInGateOptions& options,
-                 std::uint32_t seed);
+                 std::uint32_t seed, Guarded who = {});
 
     /// Suspends as the store behind it does; not at all without a permit of the gate. A batch is
-    /// one call, and has failed where one of its rows is answered with owner_slow or owner_down.
+    /// one call, and has failed where one of its rows is answered with `slow` or `gone`.
     void allocate(std::span<const ringpool::AllocationRequest> requests,
                   std::span<ringpool::Allocation> answers, Deadline deadline) override;
     /// Likewise. ErrorCode::unavailable without a permit, and where the store does not answer;
@@ -43,8 +52,8 @@ class GuardedStore final : public ringpool::Store {
     Result<void> ready() const override { return guarded_.ready(); }
 
     flow::EaseInGate::Stats gate() const noexcept { return gate_.stats(); }
-    /// Rows that were answered with owner_slow or owner_down since this was made, by the gate or by
-    /// the store; of one pool, and of all.
+    /// Rows that were answered with `slow` or `gone` since this was made, by the gate or by the
+    /// store; of one pool, and of all.
     OverflowCounts overflows(ringpool::PoolIndex pool) const noexcept;
     const OverflowCounts& overflows() const noexcept { return overflows_of_all_; }
 
@@ -54,6 +63,7 @@ class GuardedStore final : public ringpool::Store {
     void tell_failure(flow::EaseInGate::Permit& permit, ringpool::OverflowReason reason,
                       Deadline callers, SteadyTime patience) noexcept;
     void tell_success(flow::EaseInGate::Permit& permit) noexcept;
+    Error unavailable(std::string_view why) const;
     void refuse(std::span<const ringpool::AllocationRequest> requests,
                 std::span<ringpool::Allocation> answers);
     std::optional<ringpool::OverflowReason> count_failed(
@@ -65,10 +75,11 @@ class GuardedStore final : public ringpool::Store {
     const ringpool::Catalog& catalog_;
     runtime::Scheduler& scheduler_;
     const std::chrono::milliseconds deadline_;
+    const Guarded who_;
     flow::EaseInGate gate_;
     SteadyTime latest_{};  ///< that the gate was told
     /// Why whoever is refused is.
-    ringpool::OverflowReason refusal_ = ringpool::OverflowReason::owner_slow;
+    ringpool::OverflowReason refusal_;
     std::vector<OverflowCounts> overflows_;  ///< by pool; grown where one is counted
     OverflowCounts overflows_of_all_{};
 };

@@ -1,4 +1,4 @@
-#include "ringmaster/app/shards.hpp"
+#include "ringmaster/app/embedded_backend.hpp"
 
 #include "ringmaster/store/disk.hpp"
 
@@ -25,8 +25,9 @@ std::uint32_t seed_of(ShardIndex self, ShardIndex other) noexcept {
 
 }  // namespace
 
-Shards::Shards(const Config& config, const ShardSetup& setup, runtime::Reactor& reactor,
-               ringpool::Catalog& catalog, Log& log, std::function<std::string()> report)
+EmbeddedBackend::EmbeddedBackend(const Config& config, const ShardSetup& setup,
+                                 runtime::Reactor& reactor, ringpool::Catalog& catalog, Log& log,
+                                 std::function<std::string()> report)
     : reactor_(reactor),
       catalog_(catalog),
       log_(log),
@@ -35,15 +36,16 @@ Shards::Shards(const Config& config, const ShardSetup& setup, runtime::Reactor& 
       pool_files_(the_disk(), setup.directory->pools()),
       catalog_helper_(reactor, "catalog"),
       feed_(reactor.scheduler(), *setup.page, catalog, placement_, self_, definition_files()),
+      others_(make_peer_shards(config, setup, reactor, catalog, log)),
       all_(setup.peers.size()) {
-    add_others(config, setup);
+    guard_others(config);
     open_store(config, setup);
     make_one(config, std::move(report));
 }
 
-Shards::~Shards() = default;
+EmbeddedBackend::~EmbeddedBackend() = default;
 
-shard::CatalogFeed::Files Shards::definition_files() {
+shard::CatalogFeed::Files EmbeddedBackend::definition_files() {
     return {.load =
                 [this](std::string_view id) {
                     return catalog_helper_.run([&] { return pool_files_.load_definition(id); });
@@ -51,24 +53,16 @@ shard::CatalogFeed::Files Shards::definition_files() {
             .list = [this] { return catalog_helper_.run([&] { return pool_files_.list(); }); }};
 }
 
-void Shards::add_others(const Config& config, const ShardSetup& setup) {
-    for (ShardIndex i = 0; i < setup.peers.size(); ++i) {
-        if (i == self_) continue;
-        shard::RemoteShardOptions options;
-        options.link.peer = "shard " + std::to_string(i);
-        options.store.max_call_rows = config.peers.max_call_rows;
-        options.store.max_calls_under_way = config.peers.max_parts_under_way;
-        options.pools_timeout = config.peers.admin_deadline;
-        auto remote = std::make_unique<shard::RemoteShard>(reactor_, log_, catalog_, options,
-                                                           shard::connect_to(setup.peers[i]));
-        auto guarded = std::make_unique<shard::GuardedStore>(
-            remote->store(), catalog_, reactor_.scheduler(), config.peers.gate, seed_of(self_, i));
-        all_[i] = remote.get();
-        others_.push_back({i, std::move(remote), std::move(guarded)});
+void EmbeddedBackend::guard_others(const Config& config) {
+    for (const PeerShard& other : others_) {
+        gates_.push_back(std::make_unique<shard::GuardedStore>(
+            other.remote->store(), catalog_, reactor_.scheduler(), config.peers.gate,
+            seed_of(self_, other.index)));
+        all_[other.index] = other.remote.get();
     }
 }
 
-void Shards::open_store(const Config& config, const ShardSetup& setup) {
+void EmbeddedBackend::open_store(const Config& config, const ShardSetup& setup) {
     neighbours_ = std::make_unique<shard::ShardNeighbours>(
         reactor_.scheduler(), placement_, self_, all_, feed_,
         shard::ShardNeighbours::Options{.lock_file = setup.directory->pools() / "lock"});
@@ -84,7 +78,7 @@ void Shards::open_store(const Config& config, const ShardSetup& setup) {
     own_store_ = *std::move(opened);
 }
 
-void Shards::make_one(const Config& config, std::function<std::string()> report) {
+void EmbeddedBackend::make_one(const Config& config, std::function<std::string()> report) {
     own_ = std::make_unique<shard::OwnShard>(shard::OwnShard::Parts{
         .store = *own_store_,
         .pools = own_store_->pools(),
@@ -101,7 +95,7 @@ void Shards::make_one(const Config& config, std::function<std::string()> report)
     all_[self_] = own_.get();
 
     std::vector<ringpool::Store*> stores(all_.size(), own_store_.get());
-    for (const Other& other : others_) stores[other.index] = other.guarded.get();
+    for (std::size_t i = 0; i < others_.size(); ++i) stores[others_[i].index] = gates_[i].get();
     store_of_all_ = std::make_unique<shard::RoutedStore>(reactor_.scheduler(), catalog_, placement_,
                                                          self_, std::move(stores));
     pools_of_all_ = std::make_unique<shard::RoutedPools>(
@@ -111,20 +105,49 @@ void Shards::make_one(const Config& config, std::function<std::string()> report)
                                                              config.peers.admin_deadline);
 }
 
-shard::OverflowCounts Shards::overflow_counts(std::string_view pool_id) const {
+shard::OverflowCounts EmbeddedBackend::overflow_counts(std::string_view pool_id) const {
     shard::OverflowCounts counts{};
     const auto pool = catalog_.find(pool_id);
     if (!pool) return counts;
-    for (const Other& other : others_) {
-        const shard::OverflowCounts more = other.guarded->overflows(*pool);
+    for (const auto& gate : gates_) {
+        const shard::OverflowCounts more = gate->overflows(*pool);
         for (std::size_t i = 0; i < counts.size(); ++i) counts[i] += more[i];
     }
     return counts;
 }
 
-void Shards::mend_changes() {
+Result<void> EmbeddedBackend::recover() {
     const auto permit = neighbours_->begin_change();
     if (!permit) log_.warning("changes of pools were not looked at: " + permit.error().message);
+    return {};
+}
+
+// So that nobody is answered by a catalog that another shard has changed. Where its files can't be
+// read, what was known before is better than nothing for all pools.
+void EmbeddedBackend::catch_up(Deadline deadline) {
+    if (feed_.current()) return;
+    const auto done = feed_.catch_up(deadline);
+    if (done || done.error().message == catalog_problem_) return;
+    catalog_problem_ = done.error().message;
+    log_.error("changes of pools can't be read, and what was known before is served: " +
+               catalog_problem_);
+}
+
+std::size_t EmbeddedBackend::own_numbers() const {
+    std::size_t numbers = 0;
+    catalog_.for_each([&](ringpool::PoolIndex index, const ringpool::PoolDefinition&) {
+        if (own_store_->has_pool(index)) numbers += own_store_->pool(index).size();
+    });
+    return numbers;
+}
+
+void EmbeddedBackend::add_figures(ShardFigures& figures) {
+    figures.counters = own_store_->counters();
+    for (std::size_t i = 0; i < others_.size(); ++i) {
+        const std::string index = std::to_string(others_[i].index);
+        figures.peers.push_back({index, *others_[i].remote});
+        figures.gates.push_back({index, *gates_[i]});
+    }
 }
 
 }  // namespace ringmaster::app

@@ -1,0 +1,47 @@
+#pragma once
+
+#include "ringmaster/app/shard_metrics.hpp"
+#include "ringmaster/base/deadline.hpp"
+#include "ringmaster/base/result.hpp"
+#include "ringmaster/ringpool/hold_history.hpp"
+#include "ringmaster/ringpool/pool_administration.hpp"
+#include "ringmaster/ringpool/store.hpp"
+#include "ringmaster/shard/shard.hpp"
+
+#include <cstddef>
+#include <vector>
+
+namespace ringmaster::app {
+
+/// Where a shard's numbers come from: its own memory and those of the other shards, or Redis. What
+/// the endpoints ask for goes through store(), pools() and history(); what other shards ask for,
+/// through own(). Belongs to one reactor.
+class Backend {
+  public:
+    virtual ~Backend() = default;
+
+    virtual ringpool::Store& store() noexcept = 0;
+    virtual ringpool::PoolAdministration& pools() noexcept = 0;
+    virtual ringpool::HoldHistory& history() noexcept = 0;
+
+    /// Suspends. To be called once, before this shard says that it has recovered: afterwards the
+    /// catalog is whole. Where it fails the shard can't start.
+    virtual Result<void> recover() = 0;
+    /// Suspends where somebody has changed pools: until the catalog knows of all changes that this
+    /// machine's clients have been told of, or `deadline` has passed; then it goes on with the old
+    /// one.
+    virtual void catch_up(Deadline deadline) = 0;
+    /// Suspends. Ends what is under way and makes durable what is to be.
+    virtual void close() = 0;
+
+    /// This process's shard, as others see it.
+    virtual shard::Shard& own() noexcept = 0;
+    /// All shards by index, the own one among them.
+    virtual const std::vector<shard::Shard*>& all() const noexcept = 0;
+    /// How many numbers this process alone looks after.
+    virtual std::size_t own_numbers() const = 0;
+    /// Fills in what the backend knows.
+    virtual void add_figures(ShardFigures& figures) = 0;
+};
+
+}  // namespace ringmaster::app

@@ -13,6 +13,7 @@
 #include "ringmaster/app/handover.hpp"
 #include "ringmaster/app/journal_commands.hpp"
 #include "ringmaster/app/man_page.hpp"
+#include "ringmaster/app/migrate_command.hpp"
 #include "ringmaster/app/read_file.hpp"
 #include "ringmaster/app/serve.hpp"
 #include "ringmaster/app/shard_process.hpp"
@@ -163,6 +164,11 @@ CommandActions actions(Console& console, const CommandLine& line,
         .erase = daemon([](AdminCommands& c, const auto& a) { return c.erase(a.session); }),
         .verify_journal = with_journal(console, verify_journal),
         .dump_journal = with_journal(console, dump_journal),
+        .migrate =
+            [&](const CommandArguments& a) {
+                return migrate_store(
+                    {.from = a.from, .to = a.to, .prefix = a.prefix, .json = a.json}, console);
+            },
         .completion =
             [&](const CommandArguments& a) {
                 console.out << (a.shell == "bash"  ? bash_completion(line.tree())

@@ -161,6 +161,22 @@ CommandLine::CommandLine(const std::function<CommandActions(const CommandLine&)>
     add_journal_command("dump", "Writes a line for each record; as JSON, an object a line",
                         &actions_.dump_journal);
 
+    CLI::App* migrate = add(app, "migrate", "Moves all pools to another store, and verifies that",
+                            &actions_.migrate);
+    constexpr const char* kStore =
+        "a data directory, a Redis URL, or @FILE with the URL in its first line";
+    migrate->add_option("--from", arguments_.from, std::string("Where they are: ") + kStore)
+        ->required()
+        ->type_name("STORE");
+    migrate
+        ->add_option("--to", arguments_.to, std::string("Where they go, and nothing is: ") + kStore)
+        ->required()
+        ->type_name("STORE");
+    migrate->add_option("--prefix", arguments_.prefix, "Of all keys in Redis")
+        ->type_name("WORD")
+        ->capture_default_str();
+    add_json(*migrate);
+
     add(app, "completion", "Writes a script that completes this command line in a shell",
         &actions_.completion)
         ->add_option("SHELL", arguments_.shell, "Which shell")

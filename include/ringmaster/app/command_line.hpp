@@ -36,6 +36,9 @@ struct CommandArguments {
     std::optional<std::size_t> history;
     std::string session;
     std::string shell;
+    std::string from;
+    std::string to;
+    std::string prefix = "ringmaster";
 };
 
 /// What each command does.
@@ -46,6 +49,7 @@ struct CommandActions {
     Action list_pools, show_pool, put_pool, delete_pool, import_pool, export_pool;
     Action who, release, erase;
     Action verify_journal, dump_journal;
+    Action migrate;
     Action completion, man;
 };
 

@@ -1,7 +1,7 @@
 """Loads a daemon with visitors, kills it now and then, and records what they were told.
 
 The daemon may be any object with `port`, `kill()` and `start()` that serves POST /numbers,
-GET /numbers and DELETE /numbers/{number}.
+GET /numbers and DELETE /numbers/{number}; with `ports` clients take turns at these.
 """
 
 import http.client
@@ -238,11 +238,12 @@ def run(daemon, traffic, seed, seconds, pause_s=0.01, kills=True, quiet_end=None
     # listens on.
     spawn = multiprocessing.get_context("spawn")
     stop, ready = spawn.Event(), spawn.Barrier(CLIENTS + 1)
+    ports = getattr(daemon, "ports", None) or [daemon.port]
     with tempfile.TemporaryDirectory(prefix="ringmaster-history-") as directory:
         directory = pathlib.Path(directory)
         processes = [spawn.Process(
-            target=run_client, args=(directory / ("client-%d" % i), daemon.port, seed, i, traffic,
-                                     pause_s, stop, ready)) for i in range(CLIENTS)]
+            target=run_client, args=(directory / ("client-%d" % i), ports[i % len(ports)], seed, i,
+                                     traffic, pause_s, stop, ready)) for i in range(CLIENTS)]
         for process in processes:
             process.start()
         killed = []

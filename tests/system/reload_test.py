@@ -145,7 +145,7 @@ class Reload(unittest.TestCase):
 
     def test_daemon_without_pools_waits_for_them(self):
         d = self.start([])
-        self.assertIn(", 0 pools, 0 numbers", d.log())
+        daemon.wait_until(lambda: ", 0 pools, 0 numbers" in d.log(), "the shard says what it has")
         self.assertEqual(d.get("/readyz").status, 200)
         pool = Pool("autos", "k", numbers(201, 1))
         d.write_config([pool], ADMIN)

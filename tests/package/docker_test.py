@@ -68,6 +68,36 @@ class Compose(unittest.TestCase):
         self.assertIs(self.service["read_only"], True)
         self.assertEqual(self.service["cap_drop"], ["ALL"])
 
+    def test_mounts_what_there_is(self):
+        for service in self.compose["services"].values():
+            for volume in service.get("volumes", []):
+                source = volume.split(":")[0]
+                if source.startswith("."):
+                    self.assertTrue((SOURCE / "docker" / source).exists(), source)
+                else:
+                    self.assertIn(source, self.compose["volumes"])
+
+    def test_starts_several_daemons_by_naming_what_stands_in_front(self):
+        services = self.compose["services"]
+        wanted, found = ["haproxy"], set()
+        while wanted:
+            name = wanted.pop()
+            found.add(name)
+            self.assertEqual(services[name]["profiles"], services["haproxy"]["profiles"])
+            wanted += services[name].get("depends_on", [])
+        self.assertEqual(found, {"haproxy", "daemon", "redis"})
+        self.assertNotIn("profiles", self.service)
+
+    def test_lets_several_daemons_reach_redis(self):
+        config = tomllib.loads((SOURCE / "docker/redis.toml").read_text())
+        host = config["redis"]["url"].removeprefix("redis://").split(":")[0]
+        self.assertIn(host, self.compose["services"])
+        backend = (SOURCE / "docker/haproxy.cfg").read_text()
+        port = config["server"]["listen"].rsplit(":")[-1]
+        self.assertIn(" daemon:%s check" % port, backend)
+        daemon = self.compose["services"]["daemon"]
+        self.assertIn(config["server"]["run_dir"].rsplit("/", 1)[0], daemon["tmpfs"])
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -103,8 +103,9 @@ Result<void> DirectorySource::load(const std::string& id) {
 }
 
 Result<NumberImage> DirectorySource::image_of(const store::StoredNumber& stored) const {
-    NumberImage image{
-        .number = stored.number, .draining = stored.draining, .slot = {}, .holds = {}};
+    NumberImage image;
+    image.number = stored.number;
+    image.draining = stored.draining;
     const ringpool::Slot* const slot = slots_.find(stored.number.number);
     if (slot == nullptr || !slot->session) return image;
     store::ChainWalk walk(directory_.root(), stored.number.number, *slot, hold_now_,

@@ -34,7 +34,7 @@ CatalogFollower::CatalogFollower(runtime::Reactor& reactor, FunctionCaller& func
       functions_(functions),
       catalog_(catalog),
       log_(log),
-      options_(options),
+      options_(std::move(options)),
       wake_(reactor.scheduler()),
       ended_(reactor.scheduler()),
       reading_(reactor.scheduler()) {

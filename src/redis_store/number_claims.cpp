@@ -101,7 +101,7 @@ Result<bool> NumberClaims::claim(std::span<const std::string> numbers) {
     if (auto done = claim_all(numbers, unclaimed); !done) return done.error();
     if (auto done = ask(); !done) return done.error();
     if (!refused_.empty()) return true;
-    const auto taken = take();
+    auto taken = take();
     if (!taken || !*taken) return taken;
     return claim_rest(unclaimed);
 }

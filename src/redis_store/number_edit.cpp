@@ -99,7 +99,7 @@ Result<NumberEdit::Step> NumberEdit::try_once(bool exactly) {
         if (auto room = check_room(**state, added); !room) return room.error();
     }
     for (std::size_t at = 0; at < items.size(); at += parts_.max_edit) {
-        const auto step = make_portion(
+        auto step = make_portion(
             **state, items.subspan(at, std::min(parts_.max_edit, items.size() - at)), claims);
         if (!step || *step == Step::again) return step;
     }

@@ -165,6 +165,7 @@ Result<std::size_t> RedisHistory::erase(std::string_view session_id) {
         }
         if (gate_.closed()) return closed();
         std::vector<FunctionCall> calls;
+        calls.reserve(open.size());
         for (const Erasing& each : open) {
             calls.push_back(
                 {"erase",

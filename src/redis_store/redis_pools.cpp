@@ -79,7 +79,7 @@ Result<bool> RedisPools::put_pool(PoolDefinition definition) {
         const auto known = parts_.catalog.find(id);
         if (known && *state && (*state)->definition == bytes &&
             (*state)->version == parts_.follower.version(*known)) {
-            const auto settled = as_unavailable(is_settled(definition, (*state)->version));
+            auto settled = as_unavailable(is_settled(definition, (*state)->version));
             if (!settled) return settled;
             if (*settled) return false;
         }

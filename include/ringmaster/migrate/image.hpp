@@ -17,13 +17,13 @@ namespace ringmaster::migrate {
 
 /// All that a store knows of a number of one of its pools, in terms that every store understands.
 struct NumberImage {
-    ringpool::PoolNumber number;
-    bool draining = false;
     /// Who has, or had, it: session and times, which are civil. Nothing else of it is set.
     ringpool::Slot slot;
     /// Newest first. Where the slot has a session, its hold is the first one. None is Detail::lost:
     /// what was lost cannot be told from what was erased.
     std::vector<ringpool::Hold> holds;
+    ringpool::PoolNumber number;
+    bool draining = false;
 };
 
 /// What verification compares: how much there is, and a sum over all of it which does not depend on

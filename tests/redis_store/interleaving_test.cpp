@@ -198,7 +198,8 @@ INSTANTIATE_TEST_SUITE_P(
 // Before each step of one, the other one begins, goes so far, waits until the first is done, and
 // goes on.
 TEST_P(Pairs, LeaveEachNumberInOnePoolWhoeverIsInterrupted) {
-    const auto& [one, other] = GetParam();
+    const auto& one = std::get<0>(GetParam());
+    const auto& other = std::get<1>(GetParam());
     // Whether the first one was interrupted, and whether the second one had to wait.
     const auto make_both = [&](std::size_t step, std::size_t until) {
         runtime::Scheduler& scheduler = world_.reactor().scheduler();
@@ -209,9 +210,9 @@ TEST_P(Pairs, LeaveEachNumberInOnePoolWhoeverIsInterrupted) {
             second_waits.set();
             first_done.wait();
         });
-        first_->client.before_call(step, [&, &make = other.make] {
+        first_->client.before_call(step, [&] {
             scheduler.spawn("other", [&] {
-                make(second_->pools);
+                other.make(second_->pools);
                 second_waits.set();
                 second_done.set();
             });

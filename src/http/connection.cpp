@@ -27,7 +27,7 @@ std::string error_class_of(int status) {
 Connection::Connection(ServerCore& core, int family, int fd)
     : core_(core),
       socket_(core.reactor, family, fd),
-      parser_(core.limits.request, core.streams_body ? &core.streams_body : nullptr),
+      parser_(std::in_place, core.limits.request, core.streams_body ? &core.streams_body : nullptr),
       timer_(runtime::Callback::of<&Connection::on_timer>(*this)),
       turn_end_(runtime::Callback::of<&Connection::on_turn_end>(*this)) {
     core_.connections.push_back(*this);
@@ -47,6 +47,7 @@ void Connection::start() {
 void Connection::drain() {
     enter([this] {
         if (state_ == State::open && incoming_ == nullptr) state_ = State::finishing;
+        if (open_answer_ != nullptr) tell_gone();
         go_on();
     });
 }
@@ -114,6 +115,7 @@ void Connection::answered(Exchange& exchange) {
         read_deadline_ = SteadyTime::max();
         state_ = State::finishing;
     }
+    if (OpenAnswer* open = exchange.response.left_open()) leave_open(*open, exchange);
     if (!parsing_) core_.scheduler().defer(turn_end_);
 }
 
@@ -161,6 +163,65 @@ std::size_t Connection::append_content(Exchange& exchange, const Response& head,
     }
     core_.scheduler().defer(turn_end_);
     return part.size();
+}
+
+// ---------------------------------------------------------------------------------------------
+// Answers that were left open
+
+/// What is sent from now on is behind the parts that the handler has sent: its answer is the first
+/// of those in flight, and collect_answers() will find it to be the last, too.
+void Connection::leave_open(OpenAnswer& answer, const Exchange& exchange) noexcept {
+    open_answer_ = &answer;
+    answer.connection_ = this;
+    ++core_.stats.open_answers;
+    chunked_ = exchange.chunked;
+    state_ = State::finishing;
+    const bool has_content =
+        exchange.request.method() != Method::head && may_have_content(exchange.response.status);
+    if (!has_content || core_.draining) tell_gone();
+}
+
+bool Connection::send_part(std::string_view part) {
+    if (unsent() + part.size() > core_.limits.output_high_water_bytes) return false;
+    std::string& frame = core_.frame;
+    frame.clear();
+    if (chunked_) {
+        append_chunk(frame, part);
+    } else {
+        frame.append(part);
+    }
+    std::string_view rest = frame;
+    if (output_.empty() && !writing_) {
+        const net::IoResult put = socket_.write_some(rest);
+        rest.remove_prefix(put.bytes);
+        if (rest.empty()) return true;
+    }
+    // Why not all of it has left, flush() finds out.
+    if (output_.empty()) output_ = core_.take_buffer();
+    output_.append(rest);
+    core_.scheduler().defer(turn_end_);
+    return true;
+}
+
+void Connection::end_open_answer() noexcept {
+    open_answer_ = nullptr;
+    --core_.stats.open_answers;
+    core_.scheduler().defer(turn_end_);
+}
+
+void Connection::tell_gone() noexcept {
+    OpenAnswer& answer = *open_answer_;
+    answer.connection_ = nullptr;
+    end_open_answer();
+    answer.on_gone();
+}
+
+/// The rest of what the handler had begun is sent by `open_answer_`, or nobody.
+void Connection::collect_open_answer(Exchange& exchange) {
+    core_.recycle(exchange);
+    abandon_requests();
+    parser_.reset();
+    if (!input_ended_) read_deadline_ = SteadyTime::max();
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -216,7 +277,7 @@ void Connection::parse(std::string_view bytes) {
             body_timed_ = false;
             read_deadline_ = now() + core_.limits.header_timeout;
         }
-        const auto [status, consumed] = parser_.feed(bytes, incoming_->request);
+        const auto [status, consumed] = parser_->feed(bytes, incoming_->request);
         bytes.remove_prefix(consumed);
         switch (status) {
             case RequestParser::Status::need_more: break;
@@ -235,19 +296,19 @@ void Connection::parse(std::string_view bytes) {
                 }
                 break;
             case RequestParser::Status::failed:
-                refuse(parser_.error().status, parser_.error().message);
+                refuse(parser_->error().status, parser_->error().message);
                 break;
         }
     }
     parsing_ = false;
     if (state_ != State::open) return;
     // Empty lines between requests are not the beginning of one.
-    if (incoming_ != nullptr && !parser_.in_request()) {
+    if (incoming_ != nullptr && !parser_->in_request()) {
         core_.recycle(*std::exchange(incoming_, nullptr));
     }
     if (incoming_ != nullptr && incoming_->dispatched) {
         content_arrived(false);
-    } else if (incoming_ != nullptr && !body_timed_ && parser_.in_body()) {
+    } else if (incoming_ != nullptr && !body_timed_ && parser_->in_body()) {
         body_timed_ = true;
         read_deadline_ = now() + core_.limits.body_timeout;
     }
@@ -316,7 +377,11 @@ bool Connection::content_is_ahead() const noexcept {
 
 // The connection may have gone when the handler returns, the core may not.
 void Connection::serve(ServerCore& core, Exchange& exchange) {
+    const auto decline = [&] {
+        if (OpenAnswer* open = exchange.response.left_open()) open->on_gone();
+    };
     const auto fail = [&](int status, std::string_view error_class, std::string_view message) {
+        decline();
         exchange.cut_off = exchange.head_sent;
         exchange.response.clear(0);
         set_error(exchange.response, status, error_class, message);
@@ -341,6 +406,7 @@ void Connection::serve(ServerCore& core, Exchange& exchange) {
     if (exchange.connection != nullptr) {
         exchange.connection->answered(exchange);
     } else {
+        decline();
         core.recycle(exchange);
     }
 }
@@ -367,8 +433,8 @@ bool Connection::may_begin_request() const noexcept {
 }
 
 bool Connection::idle() const noexcept {
-    return incoming_ == nullptr && in_flight_.empty() && unsent() == 0 &&
-           (unparsed_.empty() || state_ != State::open);
+    return incoming_ == nullptr && in_flight_.empty() && unsent() == 0 && open_answer_ == nullptr &&
+           !chunked_ && (unparsed_.empty() || state_ != State::open);
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -379,6 +445,10 @@ void Connection::collect_answers() {
         if (!exchange->answered) break;
         in_flight_.pop_front();
         --in_flight_count_;
+        if (exchange->response.left_open() != nullptr) {
+            collect_open_answer(*exchange);
+            break;
+        }
         // Where no more requests will be read, the last answer says so.
         const bool last = state_ != State::open && in_flight_.empty() && incoming_ == nullptr;
         const bool close = exchange->response.close || exchange->refusal ||
@@ -395,6 +465,11 @@ void Connection::collect_answers() {
             state_ = State::finishing;
             return abandon_requests();
         }
+    }
+    if (chunked_ && open_answer_ == nullptr) {
+        if (output_.empty()) output_ = core_.take_buffer();
+        append_last_chunk(output_);
+        chunked_ = false;
     }
     append_continue();
     wake_writer();
@@ -524,6 +599,7 @@ void Connection::linger() {
 
 void Connection::close() noexcept {
     state_ = State::closed;
+    if (open_answer_ != nullptr) tell_gone();
     abandon_requests();
     core_.recycle(std::exchange(output_, {}));
     timer_.cancel();

@@ -1,10 +1,12 @@
 #pragma once
 
 #include "ringmaster/base/intrusive_list.hpp"
+#include "ringmaster/http/open_answer.hpp"
 #include "ringmaster/net/stream_socket.hpp"
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -42,6 +44,13 @@ class Connection : public ListHook<ServerCore> {
     /// Returns how much. Precondition: has_room_for().
     std::size_t append_content(Exchange& exchange, const Response& head, std::string_view part);
 
+    // For an answer that was left open. Neither destroys the connection.
+
+    /// As OpenAnswer::send().
+    bool send_part(std::string_view part);
+    /// Nothing more of it will come.
+    void end_open_answer() noexcept;
+
   private:
     enum class State : std::uint8_t {
         open,
@@ -76,6 +85,9 @@ class Connection : public ListHook<ServerCore> {
     void collect_answers();
     void append_answer(Exchange& exchange, bool close);
     void end_stream(const Exchange& exchange);
+    void leave_open(OpenAnswer& answer, const Exchange& exchange) noexcept;
+    void collect_open_answer(Exchange& exchange);
+    void tell_gone() noexcept;
     void append_continue();
     void wake_writer() noexcept;
     void abandon_incoming() noexcept;
@@ -93,7 +105,8 @@ class Connection : public ListHook<ServerCore> {
 
     ServerCore& core_;
     net::StreamSocket socket_;
-    RequestParser parser_;
+    /// None any more behind a request whose answer was left open: it is the last one.
+    std::optional<RequestParser> parser_;
     runtime::Timer timer_;
     runtime::Deferred turn_end_;
     SteadyTime read_deadline_ = SteadyTime::max();   ///< for the client's next bytes
@@ -101,6 +114,7 @@ class Connection : public ListHook<ServerCore> {
     SteadyTime timer_expiry_ = SteadyTime::max();    ///< may lie before both: deadlines move often
     IntrusiveList<Exchange, Connection> in_flight_;  ///< in the order of the requests
     Exchange* incoming_ = nullptr;                   ///< the request that is being read
+    OpenAnswer* open_answer_ = nullptr;              ///< of a handler that has returned
     std::string unparsed_;                           ///< read, but not to be looked at yet
     std::string output_;                             ///< of which sent_ bytes are sent
     std::size_t sent_ = 0;
@@ -111,6 +125,7 @@ class Connection : public ListHook<ServerCore> {
     bool reading_ = false;     ///< a wait for bytes is out
     bool writing_ = false;     ///< a wait for room is out
     bool parsing_ = false;     ///< answers are collected when the whole read has been looked at
+    bool chunked_ = false;     ///< the open answer's content goes out in chunks
     bool body_timed_ = false;  ///< the time for the body is running, not for the head
 };
 

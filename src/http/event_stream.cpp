@@ -27,37 +27,49 @@ void append_lines(std::string& out, std::string_view name, std::string_view text
 
 }  // namespace
 
+void append_event(std::string& out, const Event& event) {
+    if (event.id.find('\0') != event.id.npos) {
+        throw std::invalid_argument("a NUL in an event's id");
+    }
+    if (!event.name.empty()) append_field(out, "event", event.name);
+    if (!event.data.empty()) append_lines(out, "data", event.data);
+    if (!event.id.empty()) append_field(out, "id", event.id);
+    out += '\n';
+}
+
+void append_comment(std::string& out, std::string_view text) {
+    append_lines(out, "", text);
+    out += '\n';
+}
+
+void append_retry(std::string& out, std::chrono::milliseconds time) {
+    append_field(out, "retry", std::to_string(time.count()));
+    out += '\n';
+}
+
 EventStream::EventStream(Response& response) : response_(response) {
     response_.content_type = "text/event-stream";
     response_.add_header("Cache-Control", "no-store");
+    // For proxies that collect what comes in small parts; the field is nginx's.
+    response_.add_header("X-Accel-Buffering", "no");
     response_.write({});
 }
 
 void EventStream::send(const Event& event) {
-    if (event.id.find('\0') != event.id.npos) {
-        throw std::invalid_argument("a NUL in an event's id");
-    }
     buffer_.clear();
-    if (!event.name.empty()) append_field(buffer_, "event", event.name);
-    if (!event.data.empty()) append_lines(buffer_, "data", event.data);
-    if (!event.id.empty()) append_field(buffer_, "id", event.id);
-    flush();
+    append_event(buffer_, event);
+    response_.write(buffer_);
 }
 
 void EventStream::comment(std::string_view text) {
     buffer_.clear();
-    append_lines(buffer_, "", text);
-    flush();
+    append_comment(buffer_, text);
+    response_.write(buffer_);
 }
 
 void EventStream::retry(std::chrono::milliseconds time) {
     buffer_.clear();
-    append_field(buffer_, "retry", std::to_string(time.count()));
-    flush();
-}
-
-void EventStream::flush() {
-    buffer_ += '\n';
+    append_retry(buffer_, time);
     response_.write(buffer_);
 }
 

@@ -139,6 +139,7 @@ void Response::restart(std::size_t keep_header_bytes) noexcept {
     extra_headers_.resize(keep_header_bytes);
     written_bytes_ = 0;
     streaming_ = false;
+    left_open_ = nullptr;
 }
 
 void Response::write(std::string_view part) {
@@ -148,6 +149,11 @@ void Response::write(std::string_view part) {
     written_bytes_ += part.size();
 }
 
+void Response::leave_open(OpenAnswer& answer) {
+    if (!streaming_) throw std::logic_error("an answer was left open that has not begun");
+    left_open_ = &answer;
+}
+
 void Response::clear(std::size_t keep_bytes) noexcept {
     status = 200;
     content_type = "application/json";
@@ -155,6 +161,7 @@ void Response::clear(std::size_t keep_bytes) noexcept {
     writer_ = nullptr;
     written_bytes_ = 0;
     streaming_ = false;
+    left_open_ = nullptr;
     clear_within(extra_headers_, keep_bytes);
     clear_within(body, keep_bytes);
 }

@@ -84,6 +84,7 @@ struct ServerCore {
     ErrorReporter& errors;
     ServerStats stats;
     DateCache date;
+    std::string frame;              ///< one chunk that is being sent
     std::vector<char> read_buffer;  ///< for whichever connection is readable at the moment
     bool draining = false;
     IntrusiveList<Connection, ServerCore> connections;

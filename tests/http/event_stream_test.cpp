@@ -26,7 +26,7 @@ TEST_F(EventStreamTest, SendsItsHeadAtOnce) {
     EXPECT_TRUE(response_.streaming());
     EXPECT_EQ(response_.content_type, "text/event-stream");
     EXPECT_EQ(writer_.status, 200);
-    EXPECT_EQ(writer_.fields, "Cache-Control: no-store\r\n");
+    EXPECT_EQ(writer_.fields, "Cache-Control: no-store\r\nX-Accel-Buffering: no\r\n");
     EXPECT_EQ(sent(), "");
 }
 

@@ -15,6 +15,14 @@ struct Event {
     std::string_view id = {};    ///< comes back as Last-Event-ID when the client connects anew
 };
 
+/// Appends an event as it is sent. One without data is seen by nobody, but its id is kept. Throws
+/// std::invalid_argument where name or id has a line break, or id a NUL.
+void append_event(std::string& out, const Event& event);
+/// Appends what clients ignore: for keeping the connection alive.
+void append_comment(std::string& out, std::string_view text = {});
+/// Appends how long clients are to wait before they connect anew.
+void append_retry(std::string& out, std::chrono::milliseconds time);
+
 /// An answer that is a stream of events (text/event-stream; WHATWG HTML, 9.2), as a browser's
 /// EventSource reads it. Made in the handler, used by one fiber at a time. Sending suspends, and
 /// throws, as Response::write() does.
@@ -24,17 +32,12 @@ class EventStream {
     /// outlive the stream.
     explicit EventStream(Response& response);
 
-    /// An event without data is seen by nobody, but its id is kept. Throws std::invalid_argument
-    /// where name or id has a line break, or id a NUL.
+    /// As append_event(), append_comment() and append_retry().
     void send(const Event& event);
-    /// Is ignored by clients: for keeping the connection alive.
     void comment(std::string_view text = {});
-    /// How long clients are to wait before they connect anew.
     void retry(std::chrono::milliseconds time);
 
   private:
-    void flush();
-
     Response& response_;
     std::string buffer_;
 };

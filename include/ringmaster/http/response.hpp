@@ -2,6 +2,7 @@
 
 #include "ringmaster/base/clock.hpp"
 #include "ringmaster/http/content_stream.hpp"
+#include "ringmaster/http/open_answer.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -50,6 +51,13 @@ class Response {
     bool streaming() const noexcept { return streaming_; }
     /// Bytes that were given to write() and taken.
     std::uint64_t written_bytes() const noexcept { return written_bytes_; }
+    /// The content goes on when the handler has returned, with what `answer` sends, until that ends
+    /// it; the connection is closed behind it, which close = true should have told. To be called
+    /// last of all, after write(): throws std::logic_error where that was not called. Where the
+    /// client has left by then, or the answer may have no content, `answer` hears so at once.
+    void leave_open(OpenAnswer& answer);
+    /// Null where the content is complete when the handler returns.
+    OpenAnswer* left_open() const noexcept { return left_open_; }
     /// What write() writes to; must outlive the answer. The server's, or a test's.
     void attach(ContentWriter& writer) noexcept { writer_ = &writer; }
     /// Null where there is none.
@@ -61,6 +69,7 @@ class Response {
   private:
     std::string extra_headers_;  ///< "Name: value\r\n" ...
     ContentWriter* writer_ = nullptr;
+    OpenAnswer* left_open_ = nullptr;
     std::uint64_t written_bytes_ = 0;
     bool streaming_ = false;
 };

@@ -42,8 +42,9 @@ struct ServerLimits {
 
 /// Live figures, since the start unless said otherwise.
 struct ServerStats {
-    std::size_t connections = 0;  ///< now
-    std::size_t in_flight = 0;    ///< now, requests whose handler is at work
+    std::size_t connections = 0;   ///< now
+    std::size_t in_flight = 0;     ///< now, requests whose handler is at work
+    std::size_t open_answers = 0;  ///< now, of those connections: OpenAnswer
     std::uint64_t accepted = 0;
     std::uint64_t requests = 0;
     std::uint64_t shed = 0;       ///< answered 503 because too many were in flight

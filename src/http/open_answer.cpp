@@ -1,0 +1,17 @@
+#include "ringmaster/http/open_answer.hpp"
+
+#include <utility>
+
+#include "connection.hpp"
+
+namespace ringmaster::http {
+
+bool OpenAnswer::send(std::string_view part) {
+    return connection_ != nullptr && connection_->send_part(part);
+}
+
+void OpenAnswer::end() noexcept {
+    if (connection_ != nullptr) std::exchange(connection_, nullptr)->end_open_answer();
+}
+
+}  // namespace ringmaster::http

@@ -117,6 +117,8 @@ Service::Service(const Config& config, const ShardSetup& setup, Clock& clock, Lo
       peer_listener_(reactor_, log, [this](int fd) { peer_service_.serve(fd); }),
       admin_access_(config.admin_token),
       numbers_api_(catalog_, backend_->store(), reactor_.scheduler(), clock, errors_, config.api),
+      number_streams_(catalog_, backend_->store(), reactor_.scheduler(), clock, errors_, config.api,
+                      config.streams, [this](Deadline deadline) { backend_->catch_up(deadline); }),
       compat_api_(catalog_, backend_->store(), reactor_.scheduler(), clock, errors_, config.api),
       pools_api_(admin_access_, catalog_, backend_->pools(), import_helper_, config.pools_api),
       history_api_(admin_access_, backend_->history(), reactor_.scheduler(), config.history_api),
@@ -132,6 +134,7 @@ Service::Service(const Config& config, const ShardSetup& setup, Clock& clock, Lo
       told_to_configure_(reactor_.scheduler()),
       pools_kept_(reactor_.scheduler()) {
     numbers_api_.register_routes(router_);
+    number_streams_.register_routes(router_);
     compat_api_.register_routes(router_);
     pools_api_.register_routes(router_);
     history_api_.register_routes(router_);
@@ -271,6 +274,9 @@ void Service::stop_when_told() {
     if (const std::size_t left = server_.drain(deadline); left > 0) {
         log_.warning(std::to_string(left) + " connections are cut off after " +
                      std::to_string(config_.drain_timeout.count()) + " ms");
+    }
+    if (!number_streams_.drain(deadline)) {
+        log_.warning("the lifetimes of some streams' numbers did not begin anew when they ended");
     }
     answering.store(false, std::memory_order_relaxed);
     wait_for_other_shards(deadline);

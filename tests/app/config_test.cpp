@@ -92,6 +92,8 @@ void expect_defaults(const Config& c) {
     EXPECT_EQ(c.peers.admin_deadline, 30s);
     EXPECT_EQ(c.peers.takeover_after, 500ms);
     EXPECT_EQ(c.api.max_batch, 1000u);
+    EXPECT_EQ(c.streams.max_streams, 20'000u);
+    EXPECT_EQ(c.streams.ping, 15s);
     EXPECT_EQ(c.api.context.max_parameters, 32u);
     EXPECT_EQ(c.api.context.max_name_bytes, 64u);
     EXPECT_EQ(c.api.context.max_value_bytes, 2048u);
@@ -435,7 +437,7 @@ TEST_F(ConfigTest, TellsAnUnknownSection) {
               "x.toml:1:2: there is no section sever; did you mean [server]?");
     EXPECT_EQ(said_before_pool("[http]\nbacklog = 5\n"),
               "x.toml:1:2: there is no section http; expected one of [server], [peers], [api], "
-              "[cors], [admin], [runtime], [store], [redis], [log], [[pool]]");
+              "[streams], [cors], [admin], [runtime], [store], [redis], [log], [[pool]]");
     EXPECT_EQ(said_before_pool("[[pools]]\nid = \"a\"\n"),
               "x.toml:1:3: there is no section pools; did you mean [[pool]]?");
 }
@@ -577,7 +579,7 @@ TEST_F(ConfigTest, TellsAllProblemsInTheOrderOfTheFile) {
               "(fields)\n"
               "x.toml:8:13: [api] max_batch is true; expected an integer from 1 to 100000 (rows)\n"
               "x.toml:9:2: there is no section nonsense; expected one of [server], [peers], [api], "
-              "[cors], [admin], [runtime], [store], [redis], [log], [[pool]]");
+              "[streams], [cors], [admin], [runtime], [store], [redis], [log], [[pool]]");
 }
 
 TEST_F(ConfigTest, TellsWhereItIsNotToml) {

@@ -93,10 +93,11 @@ class BatchAllocator {
     /// Adds the field that tells the server's time for the request, in milliseconds.
     void add_processing_time(const Batch& batch, http::Response& response) const;
 
-  private:
+    /// What a refused answer means.
     static ApiError exhausted(const ringpool::PoolDefinition& pool,
                               const ringpool::Allocation& answer);
 
+  private:
     const ringpool::Catalog& catalog_;
     ringpool::Store& store_;
     const runtime::Scheduler& scheduler_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "ringmaster/api/history_api.hpp"
+#include "ringmaster/api/number_streams.hpp"
 #include "ringmaster/api/numbers_request.hpp"
 #include "ringmaster/api/pools_api.hpp"
 #include "ringmaster/base/log.hpp"
@@ -82,6 +83,7 @@ struct Config {
     std::size_t max_requests_in_flight = 0;
     std::chrono::milliseconds drain_timeout{0};
     api::ApiLimits api;
+    api::NumberStreamLimits streams;
     std::vector<std::string> cors_origins;  ///< as http::CorsOptions has them; empty: no CORS
     std::string admin_token;                ///< secret; empty: nobody is an administrator
     std::filesystem::path admin_token_file;

@@ -5,6 +5,7 @@
 #include "ringmaster/api/health_api.hpp"
 #include "ringmaster/api/history_api.hpp"
 #include "ringmaster/api/metrics_api.hpp"
+#include "ringmaster/api/number_streams.hpp"
 #include "ringmaster/api/numbers_api.hpp"
 #include "ringmaster/api/pools_api.hpp"
 #include "ringmaster/app/backend.hpp"
@@ -95,6 +96,7 @@ class Service {
     net::Listener peer_listener_;
     api::AdminAccess admin_access_;
     api::NumbersApi numbers_api_;
+    api::NumberStreams number_streams_;
     api::CompatApi compat_api_;
     api::PoolsApi pools_api_;
     api::HistoryApi history_api_;

@@ -13,6 +13,7 @@
 #include "ringmaster/redis_store/open_store.hpp"
 #include "ringmaster/redis_store/redis_history.hpp"
 #include "ringmaster/runtime/reactor.hpp"
+#include "ringmaster/store/disk.hpp"
 
 #include <chrono>
 #include <exception>
@@ -160,7 +161,8 @@ class Migration {
             target =
                 std::make_unique<migrate::RedisTarget>(reactor_.scheduler(), to_redis->functions());
         } else {
-            target = std::make_unique<migrate::DirectoryTarget>(to.directory(), clock_, log_);
+            target =
+                std::make_unique<migrate::DirectoryTarget>(disk_, to.directory(), clock_, log_);
         }
         if (auto moved = move_all(**source, *target, teller("moving")); !moved) {
             return moved.error();
@@ -224,6 +226,7 @@ class Migration {
     const MigrateOptions& options_;
     Console& console_;
     SystemClock clock_;
+    store::Disk disk_;
     ConsoleLog log_;
     ErrorReporter errors_{log_};
     runtime::Reactor reactor_{clock_, errors_, {}};

@@ -6,6 +6,7 @@
 #include "ringmaster/store/layout.hpp"
 
 #include <algorithm>
+#include <fstream>
 #include <utility>
 
 namespace ringmaster::migrate {
@@ -19,6 +20,11 @@ using store::RecordLink;
 namespace {
 
 constexpr std::size_t kFlushBytes = 1u << 20;
+constexpr std::string_view kMarkVersion = "ringmaster migration 1";
+
+fs::path mark_path(const fs::path& unfinished) {
+    return unfinished / "migration";
+}
 
 store::HoldTimes end_of(const Hold& hold) noexcept {
     return {hold.last_touch, hold.expires_at, hold.free_at};
@@ -26,48 +32,71 @@ store::HoldTimes end_of(const Hold& hold) noexcept {
 
 }  // namespace
 
-DirectoryTarget::DirectoryTarget(fs::path root, const Clock& clock, Log& log,
+DirectoryTarget::DirectoryTarget(store::Disk& disk, fs::path root, const Clock& clock, Log& log,
                                  std::uint32_t segment_bytes)
     : root_(std::move(root)),
       unfinished_(root_.string() + ".unfinished"),
       clock_(clock),
       log_(log),
-      segment_bytes_(segment_bytes) {}
+      segment_bytes_(segment_bytes),
+      disk_(disk) {}
 
 Result<std::chrono::milliseconds> DirectoryTarget::begin(const ringpool::SessionHasher::Key& secret,
-                                                         std::string_view,
+                                                         std::string_view fingerprint,
                                                          std::chrono::milliseconds ahead) {
     std::error_code error;
     if (fs::exists(root_, error) && !fs::is_empty(root_, error)) {
         return Error{ErrorCode::invalid, root_.string() + " is not empty"};
     }
-    // Where this has been begun before, and by whom else but a run of this that is over.
+    mark_ = {};
+    mark_.fingerprint = fingerprint;
+    mark_.ahead = ahead;
+    hasher_.emplace(secret);
+    const auto goes_on = open_unfinished();
+    if (!goes_on) return goes_on.error();
+    if (!*goes_on) {
+        if (auto written = store::replace_file(disk_, unfinished_ / "secret",
+                                               std::as_bytes(std::span(secret)));
+            !written) {
+            return written.error();
+        }
+    }
+    const auto first = [](std::string_view) { return std::size_t{0}; };
+    const auto layout = store::prepare_layout(disk_, *directory_, 1, first, log_);
+    if (!layout) return layout.error();
+    stream_ = layout->streams[0];
+    if (auto ready = *goes_on ? go_on_with_journal() : begin_journal(); !ready) {
+        return ready.error();
+    }
+    return mark_.ahead;
+}
+
+/// The directory, locked. Whether there is something in it to go on with; else it is empty.
+Result<bool> DirectoryTarget::open_unfinished() {
+    std::error_code error;
     if (fs::exists(unfinished_, error)) {
-        if (auto lock = store::DataDirectory::open(disk_, unfinished_); !lock) return lock.error();
+        // Whoever has begun it may be at it still.
+        auto locked = store::DataDirectory::open(disk_, unfinished_);
+        if (!locked) return locked.error();
+        if (auto mark = read_mark(unfinished_); mark && mark->fingerprint == mark_.fingerprint) {
+            mark_ = *std::move(mark);
+            directory_ = *std::move(locked);
+            return true;
+        }
         fs::remove_all(unfinished_, error);
         if (error) return store::disk_error("remove", unfinished_, error);
     }
     auto directory = store::DataDirectory::open(disk_, unfinished_);
     if (!directory) return directory.error();
     directory_ = *std::move(directory);
-    hasher_.emplace(secret);
-    if (auto written =
-            store::replace_file(disk_, unfinished_ / "secret", std::as_bytes(std::span(secret)));
-        !written) {
-        return written.error();
-    }
-    const auto first = [](std::string_view) { return std::size_t{0}; };
-    const auto layout = store::prepare_layout(disk_, *directory_, 1, first, log_);
-    if (!layout) return layout.error();
-    stream_ = layout->streams[0];
-    next_segment_ = store::first_segment(stream_);
-    if (auto laid_out = next_segment(); !laid_out) return laid_out.error();
-    return ahead;
+    return false;
 }
 
 Result<Target::Resumed> DirectoryTarget::begin_pool(const ringpool::PoolDefinition& pool) {
     pool_ = {pool, {}};
-    return Resumed{};
+    mark_.pool = pool.id;
+    mark_.from = position();
+    return Resumed{.complete = is_finished(pool.id)};
 }
 
 Result<void> DirectoryTarget::add(const ringpool::PoolDefinition& pool,
@@ -77,11 +106,26 @@ Result<void> DirectoryTarget::add(const ringpool::PoolDefinition& pool,
         if (auto written = write_history(pool, image); !written) return written;
     }
     if (next != 0) return {};
+    return finish_pool();
+}
+
+Result<void> DirectoryTarget::finish_pool() {
+    if (auto synced = sync(); !synced) return synced;
+    mark_.to = position();
+    if (auto marked = write_mark(); !marked) return marked;
     return store::PoolFiles(disk_, directory_->pools()).save(pool_);
+}
+
+bool DirectoryTarget::is_finished(std::string_view pool_id) const {
+    std::error_code error;
+    return fs::exists(store::PoolFiles(disk_, directory_->pools()).path_of(pool_id), error);
 }
 
 Result<void> DirectoryTarget::finish() {
     if (auto sealed = seal_segment(); !sealed) return sealed;
+    if (auto error = disk_.remove(mark_path(unfinished_))) {
+        return store::disk_error("remove", mark_path(unfinished_), error);
+    }
     // The lock goes by the file, and so with it to its new name; but whoever looks for it there
     // must find it free.
     directory_.reset();
@@ -143,6 +187,70 @@ Result<JournalPosition> DirectoryTarget::write_hold(const ringpool::PoolDefiniti
     return store::position_at(segment_->header.segment, at->offset);
 }
 
+// --- what an interrupted run has left ----------------------------------------------------------
+
+Result<void> DirectoryTarget::write_mark() const {
+    const std::string text = std::string(kMarkVersion) + "\n" + mark_.fingerprint + "\n" +
+                             std::to_string(mark_.ahead.count()) + "\n" + mark_.pool + "\n" +
+                             std::to_string(mark_.from) + "\n" + std::to_string(mark_.to) + "\n";
+    return store::replace_file(disk_, mark_path(unfinished_), std::as_bytes(std::span(text)));
+}
+
+/// Nothing where there is none that this program has written: then all is begun anew.
+std::optional<DirectoryTarget::Mark> DirectoryTarget::read_mark(const fs::path& unfinished) {
+    std::ifstream file(mark_path(unfinished));
+    std::string version;
+    Mark mark;
+    std::int64_t ahead = 0;
+    const bool whole = std::getline(file, version) && version == kMarkVersion &&
+                       std::getline(file, mark.fingerprint) && file >> ahead &&
+                       file.get() == '\n' && std::getline(file, mark.pool) &&
+                       file >> mark.from >> mark.to;
+    if (!whole) return std::nullopt;
+    mark.ahead = std::chrono::milliseconds(ahead);
+    return mark;
+}
+
+Result<void> DirectoryTarget::begin_journal() {
+    next_segment_ = store::first_segment(stream_);
+    if (auto laid_out = next_segment(); !laid_out) return laid_out;
+    mark_.from = mark_.to = position();
+    return write_mark();
+}
+
+/// Behind what it says of the last pool that was finished; what follows there is cut off.
+Result<void> DirectoryTarget::go_on_with_journal() {
+    const bool finished = !mark_.pool.empty() && is_finished(mark_.pool);
+    const JournalPosition end = finished ? mark_.to : mark_.from;
+    const fs::path stream = store::stream_path(unfinished_, stream_);
+    auto files = store::list_shard(stream);
+    if (!files) return files.error();
+    for (const std::uint32_t segment : files->segments) {
+        if (segment <= store::segment_of(end)) continue;
+        const fs::path path = store::segment_path(stream, segment);
+        if (auto error = disk_.remove(path)) return store::disk_error("remove", path, error);
+    }
+    next_segment_ = store::segment_of(end) + 1;
+
+    const fs::path path = store::segment_path(stream, store::segment_of(end));
+    const auto head = store::read_file(path, store::SegmentHeader::kBytes);
+    if (!head) return head.error();
+    const auto header = store::SegmentHeader::decode(*head);
+    if (!header) return header.error();
+    segment_.emplace();
+    segment_->header = *header;
+    segment_->bytes = segment_bytes_;
+    offset_ = store::offset_of(end);
+    auto error = disk_.open(path, segment_->file);
+    const int file = segment_->file.get();
+    if (!error) error = disk_.truncate(file, offset_);
+    if (!error) error = disk_.allocate(file, segment_bytes_);
+    if (!error) error = disk_.sync(file);
+    if (error) return store::disk_error("cut off", path, error);
+    if (finished) log_.info("going on behind pool " + mark_.pool);
+    return {};
+}
+
 // --- the journal -------------------------------------------------------------------------------
 
 /// Room for a record, in memory. Good until the next call.
@@ -184,10 +292,18 @@ Result<void> DirectoryTarget::seal_segment() {
     offset_ += store::kSealRecordBytes;
     store::encode_seal(
         {buffer_.data() + buffer_.size() - store::kSealRecordBytes, offset, segment_->header.salt});
+    return sync();
+}
+
+Result<void> DirectoryTarget::sync() {
     if (auto flushed = flush(); !flushed) return flushed;
     const auto error = disk_.sync(segment_->file.get());
     if (error) return store::disk_error("sync a journal segment in", unfinished_, error);
     return {};
+}
+
+JournalPosition DirectoryTarget::position() const noexcept {
+    return store::position_at(segment_->header.segment, offset_);
 }
 
 Result<void> DirectoryTarget::flush() {

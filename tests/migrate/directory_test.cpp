@@ -5,6 +5,7 @@
 
 #include <fstream>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -71,9 +72,11 @@ class DirectoryMigration : public testing::Test {
     Result<void> move() {
         auto source = DirectorySource::open(from(), clock_, log_);
         if (!source) return source.error();
-        DirectoryTarget target(to(), clock_, log_, 64u << 10);
-        ahead_ = (*source)->ahead();
-        return move_all(**source, target, kQuietly);
+        DirectoryTarget target(disk_, to(), clock_, log_, 64u << 10);
+        const auto moved = move_all(
+            **source, target, [this](const Progress& progress) { moved_ = progress.numbers; });
+        ahead_ = (*source)->ahead();  // or that of the run that was interrupted
+        return moved;
     }
 
     static std::string text_of(const Result<std::vector<Hold>>& holds) {
@@ -92,7 +95,9 @@ class DirectoryMigration : public testing::Test {
     TempDirectory directory_;
     LeapingClock clock_;
     CollectingLog log_;
+    store::testing::TestDisk disk_;       ///< of what is made
     std::chrono::milliseconds ahead_{0};  ///< with which it was moved
+    std::uint64_t moved_ = 0;             ///< numbers, in the last run
     ringpool::Allocation last_[5];
 };
 
@@ -142,18 +147,42 @@ TEST_F(DirectoryMigration, SeesASingleDifference) {
     EXPECT_NE(before.checksum(), digest_of_directory(from(), ahead_).checksum());
 }
 
-TEST_F(DirectoryMigration, BeginsAnewWhatWasInterrupted) {
+// However far the disk went along with it.
+TEST_F(DirectoryMigration, GoesOnWhereItWasInterrupted) {
     make_store();
-    {
-        auto source = DirectorySource::open(from(), clock_, log_);
-        ASSERT_TRUE(source);
-        DirectoryTarget target(to(), clock_, log_, 64u << 10);
-        ASSERT_TRUE(target.begin(*(*source)->secret(), (*source)->fingerprint(), 0ms));
+    const Digest before = digest_of_directory(from(), 0ms);
+    std::set<std::uint64_t> moved;
+    for (int steps = 0;; ++steps) {
+        disk_.freeze_after(steps);
+        const bool whole = static_cast<bool>(move());
+        disk_.freeze_after(1 << 30);
+        if (!whole && !std::filesystem::exists(to())) {
+            const auto resumed = move();
+            ASSERT_TRUE(resumed) << steps << ": " << resumed.error().message;
+            moved.insert(moved_);
+        }
+        EXPECT_EQ(before.numbers(), digest_of_directory(to(), 0ms).numbers()) << steps;
+        ASSERT_EQ(digest_of_directory(from(), ahead_), digest_of_directory(to(), 0ms)) << steps;
+        EXPECT_FALSE(std::filesystem::exists(to().string() + ".unfinished"));
+        std::filesystem::remove_all(to());
+        if (whole) break;
     }
-    EXPECT_FALSE(std::filesystem::exists(to()));
-    const auto moved = move();
-    ASSERT_TRUE(moved) << moved.error().message;
-    EXPECT_FALSE(std::filesystem::exists(to().string() + ".unfinished"));
+    // All, those behind one pool, behind two, and so on: "empty" has none.
+    EXPECT_EQ(moved, (std::set<std::uint64_t>{28, 8, 3, 0}));
+}
+
+TEST_F(DirectoryMigration, BeginsAnewWhereTheSourceHasChanged) {
+    make_store();
+    disk_.freeze_after(40);
+    ASSERT_FALSE(move());
+    disk_.freeze_after(1 << 30);
+    {
+        TestStore store(from(), {}, {}, nullptr, &clock_);
+        store.allocate(1, "another");
+    }
+    ASSERT_TRUE(move());
+    EXPECT_EQ(moved_, 28u);
+    EXPECT_EQ(digest_of_directory(from(), ahead_), digest_of_directory(to(), 0ms));
 }
 
 TEST_F(DirectoryMigration, RefusesAPlaceThatIsTakenAndOneWhereNothingIs) {

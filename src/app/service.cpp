@@ -1,5 +1,6 @@
 #include "ringmaster/app/service.hpp"
 
+#include "ringmaster/api/embed_script.hpp"
 #include "ringmaster/app/embedded_backend.hpp"
 #include "ringmaster/app/redis_backend.hpp"
 #include "ringmaster/app/shard_metrics.hpp"
@@ -140,6 +141,7 @@ Service::Service(const Config& config, const ShardSetup& setup, Clock& clock, Lo
     history_api_.register_routes(router_);
     health_api_.register_routes(router_);
     metrics_api_.register_routes(router_);
+    api::register_embed_script(router_);
 }
 
 Service::~Service() = default;

@@ -63,7 +63,7 @@ struct Counts {
 
 class Clients {
   public:
-    Clients(char** argv)
+    explicit Clients(char** argv)
         : count_(static_cast<std::size_t>(std::atoll(argv[3]))),
           first_session_(std::atoll(argv[4])),
           pools_(std::atoll(argv[5])),

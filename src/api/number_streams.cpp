@@ -59,6 +59,7 @@ class NumberStreams::Stream final : public http::OpenAnswer,
     ringpool::AllocationRequest request() const noexcept {
         ringpool::AllocationRequest again;
         again.pool = pool;
+        again.keeps_context = true;
         if (has_session_id_) again.session.id = std::string_view(words_.get(), session_size_);
         again.session.context = ringpool::Context({words_.get() + session_size_, context_size_});
         return again;
@@ -345,7 +346,7 @@ void NumberStreams::append_number(std::string& out, const Stream& stream,
 void NumberStreams::append_unavailable(std::string& out, const ApiError& error) {
     std::string row;
     NumbersWriter::append_error(row, std::nullopt, error);
-    http::append_event(out, {.name = "unavailable", .data = row});
+    http::append_event(out, {.name = "unavailable", .data = row, .id = ""});
 }
 
 }  // namespace ringmaster::api

@@ -28,12 +28,12 @@ void append_lines(std::string& out, std::string_view name, std::string_view text
 }  // namespace
 
 void append_event(std::string& out, const Event& event) {
-    if (event.id.find('\0') != event.id.npos) {
+    if (event.id && event.id->find('\0') != std::string_view::npos) {
         throw std::invalid_argument("a NUL in an event's id");
     }
     if (!event.name.empty()) append_field(out, "event", event.name);
     if (!event.data.empty()) append_lines(out, "data", event.data);
-    if (!event.id.empty()) append_field(out, "id", event.id);
+    if (event.id) append_field(out, "id", *event.id);
     out += '\n';
 }
 

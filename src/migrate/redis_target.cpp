@@ -37,7 +37,7 @@ std::string text_of(std::chrono::seconds time) {
 std::string holder_of(const Hold& hold) {
     std::string holder;
     if (hold.detail != Hold::Detail::known) return holder;
-    redis_store::append_holder(holder, {hold.session_id, ringpool::Context(hold.context)});
+    redis_store::append_holder(holder, {hold.session_id, ringpool::Context(hold.context)}, false);
     return holder;
 }
 

@@ -15,6 +15,9 @@ constexpr std::uint64_t kMostDigits = 999'999'999'999'999;  // 15 of them, ITU-T
 /// Lua's numbers are exact so far; and times past it, some 285,000 years away, are none.
 constexpr std::uint64_t kMostMilliseconds = std::uint64_t{1} << 53;
 
+/// On top of a holder's first length.
+constexpr std::uint64_t kKeepsContext = std::uint64_t{1} << 31;
+
 WallTime time_of(std::uint64_t milliseconds) noexcept {
     return WallTime(std::chrono::milliseconds(milliseconds));
 }
@@ -35,13 +38,14 @@ void append_session(std::string& out, const ringpool::SessionHash& session) {
     append_number(out, session.high, 8);
 }
 
-void append_holder(std::string& out, const ringpool::Session& session) {
+void append_holder(std::string& out, const ringpool::Session& session, bool keeps_context) {
+    const std::uint64_t kept = keeps_context ? kKeepsContext : 0;
     if (session.id) {
-        append_number(out, session.id->size() + 1, 4);
+        append_number(out, kept + session.id->size() + 1, 4);
         out += '\1';
         out += *session.id;
     } else {
-        append_number(out, 0, 4);
+        append_number(out, kept, 4);
     }
     out += session.context.bytes();
 }

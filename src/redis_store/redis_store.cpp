@@ -202,7 +202,8 @@ void RedisStore::Batch::write(std::span<const AllocationRequest> requests, const
     }
     for (std::size_t i = part.begin; i < part.end; ++i) {
         word_.clear();
-        append_holder(word_, requests[order_[i]].session);
+        const AllocationRequest& request = requests[order_[i]];
+        append_holder(word_, request.session, request.keeps_context);
         command.add(word_);
     }
 }

@@ -18,6 +18,7 @@ constexpr std::string_view kMagic = "RMSH";
 constexpr std::uint8_t kAnswer = 1;
 constexpr std::uint8_t kFailed = 2;
 constexpr std::uint8_t kHasSessionId = 1;
+constexpr std::uint8_t kKeepsContext = 2;
 
 // Where what stands in the row of an answer.
 constexpr std::size_t kExpiresAt = 8;
@@ -113,7 +114,8 @@ void RequestRow::append_to(std::string& out) const {
     assert(pool_id.size() <= 0xff && session_id.size() <= kMaxSessionBytes);
     char* const at = grow(out, bytes());
     put(at, static_cast<std::uint8_t>(pool_id.size()));
-    put(at + 1, session.id ? kHasSessionId : std::uint8_t{0});
+    const int flags = (session.id ? kHasSessionId : 0) | (keeps_context ? kKeepsContext : 0);
+    put(at + 1, static_cast<std::uint8_t>(flags));
     put(at + 2, static_cast<std::uint16_t>(session_id.size()));
     put(at + 4, static_cast<std::uint32_t>(context.size()));
     put_text(put_text(put_text(at + kFixedBytes, pool_id), session_id), context);
@@ -126,12 +128,15 @@ std::optional<RequestRow> RequestRow::take(std::string_view& rest) noexcept {
     const std::size_t session_bytes = get<std::uint16_t>(rest.data() + 2);
     const std::size_t context_bytes = get<std::uint32_t>(rest.data() + 4);
     if (rest.size() - kFixedBytes < pool_bytes + session_bytes + context_bytes ||
-        flags > kHasSessionId || (flags == 0 && session_bytes > 0)) {
+        flags > (kHasSessionId | kKeepsContext) ||
+        ((flags & kHasSessionId) == 0 && session_bytes > 0)) {
         return std::nullopt;
     }
     RequestRow row;
     row.pool_id = rest.substr(kFixedBytes, pool_bytes);
-    if (flags != 0) row.session.id = rest.substr(kFixedBytes + pool_bytes, session_bytes);
+    row.keeps_context = (flags & kKeepsContext) != 0;
+    if ((flags & kHasSessionId) != 0)
+        row.session.id = rest.substr(kFixedBytes + pool_bytes, session_bytes);
     const std::string_view context =
         rest.substr(kFixedBytes + pool_bytes + session_bytes, context_bytes);
     if (!Context::is_canonical(context)) return std::nullopt;

@@ -293,7 +293,7 @@ void PeerService::State::allocate(Work& work, Deadline deadline) {
         if (!row) return fail(work, {ErrorCode::invalid, "a row of the call can't be read"});
         const auto pool = catalog_.find(row->pool_id);
         work.known.push_back(pool.has_value());
-        if (pool) work.requests.push_back({*pool, row->session});
+        if (pool) work.requests.push_back({*pool, row->session, row->keeps_context});
     }
     stats_.rows += work.known.size();
     work.answers.resize(work.requests.size());

@@ -193,7 +193,7 @@ Result<void> RemoteStore::release(ringpool::PoolIndex pool, ringpool::PhoneNumbe
 
 bool RemoteStore::add(Caller& caller, std::size_t row) {
     const AllocationRequest& request = caller.requests[row];
-    const RequestRow encoded{catalog_.at(request.pool).id, request.session};
+    const RequestRow encoded{catalog_.at(request.pool).id, request.session, request.keeps_context};
     MergedCall* const call = call_with_room(encoded.bytes());
     if (call == nullptr) return false;
     call->add(caller, row, encoded);

@@ -328,7 +328,7 @@ void EmbeddedStore::record(const AllocationRequest& request, const ringpool::Ses
     const bool goes_on = decision.outcome != RingPool::Outcome::fresh;
     const bool recorded =
         is_good(slot.record) && is_own(slot.record) && slot.record > retained_.aged_before;
-    if (goes_on && recorded && slot.context == context) {
+    if (goes_on && recorded && (slot.context == context || request.keeps_context)) {
         if (decision.outcome == RingPool::Outcome::refreshed) {
             journal_.append_times(RecordType::touch, {number, times_of(slot)});
         }

@@ -80,7 +80,8 @@ class FakeStore final : public ringpool::Store {
         if (on_allocate) on_allocate();
         for (std::size_t i = 0; i < requests.size(); ++i) {
             const ringpool::AllocationRequest& request = requests[i];
-            asked.push_back(describe(request.pool, request.session));
+            asked.push_back(describe(request.pool, request.session) +
+                            (request.keeps_context ? " kept" : ""));
             contexts.emplace_back(request.session.context.bytes());
             answers[i] = next < script.size() ? script[next] : number(next);
             ++next;
@@ -109,7 +110,7 @@ class FakeStore final : public ringpool::Store {
     Result<void> is_ready;
 
     int batches = 0;
-    std::vector<std::string> asked;     ///< "POOL 'SESSION' name=value;..."
+    std::vector<std::string> asked;     ///< "POOL 'SESSION' name=value;...", and " kept"
     std::vector<std::string> contexts;  ///< canonical bytes
     Deadline last_deadline;
 };

@@ -35,6 +35,7 @@ TEST_F(EventStreamTest, WritesEventsAsBrowsersReadThem) {
     events.send({.data = "one"});
     events.send({.name = "number", .data = "two\nlines\r\nor\rfour\n", .id = "7"});
     events.send({.id = "8"});
+    events.send({.id = ""});
     events.comment();
     events.comment("a\nb");
     events.retry(std::chrono::seconds(3));
@@ -42,10 +43,11 @@ TEST_F(EventStreamTest, WritesEventsAsBrowsersReadThem) {
               "data: one\n\n"
               "event: number\ndata: two\ndata: lines\ndata: or\ndata: four\ndata: \nid: 7\n\n"
               "id: 8\n\n"
+              "id: \n\n"
               ": \n\n"
               ": a\n: b\n\n"
               "retry: 3000\n\n");
-    EXPECT_EQ(writer_.parts.size(), 6u) << "each in one part";
+    EXPECT_EQ(writer_.parts.size(), 7u) << "each in one part";
 }
 
 TEST_F(EventStreamTest, RefusesWhatWouldBreakTheForm) {

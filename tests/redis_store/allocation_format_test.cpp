@@ -35,7 +35,7 @@ std::string row(char outcome, std::uint64_t expires_at, const std::string& digit
 TEST(AllocationFormat, TellsNoIdAndAnEmptyIdApart) {
     const auto holder = [](const Session& session) {
         std::string bytes = "before ";
-        append_holder(bytes, session);
+        append_holder(bytes, session, false);
         return bytes.substr(7);
     };
     const Context context("\1\1\0av"sv);

@@ -33,6 +33,7 @@ void expect_same(const RequestRow& a, const RequestRow& b) {
     EXPECT_EQ(a.pool_id, b.pool_id);
     EXPECT_EQ(a.session.id, b.session.id);
     EXPECT_EQ(a.session.context.bytes(), b.session.context.bytes());
+    EXPECT_EQ(a.keeps_context, b.keeps_context);
 }
 
 TEST(PeerFormat, IsTheSameInEveryBuild) {
@@ -111,6 +112,8 @@ std::vector<RequestRow> make_rows(const std::string& context, const std::string&
             {"autos", {"", Context()}},  // an empty id is an id
             {"a.b-c_9", {std::nullopt, Context(context)}},
             {"", {std::nullopt, Context()}},
+            {"autos", {"v-81", Context(context)}, true},
+            {"autos", {std::nullopt, Context(context)}, true},
             {std::string_view(long_id).substr(0, 255), {long_id, Context(context)}}};
 }
 
@@ -159,12 +162,14 @@ TEST(PeerFormat, ARowIsRefusedWhoseContextIsNotCanonical) {
     EXPECT_TRUE(RequestRow::take(rest));
 }
 
-TEST(PeerFormat, ASessionIdWithoutItsFlagIsRefused) {
+TEST(PeerFormat, ASessionIdWithoutItsFlagIsRefusedAndAnUnknownFlagIs) {
     std::string bytes;
     RequestRow{"autos", {"v-81", Context()}}.append_to(bytes);
-    bytes[1] = 0;
-    std::string_view rest = bytes;
-    EXPECT_FALSE(RequestRow::take(rest));
+    for (const char flags : {0, 2, 4, 5}) {
+        bytes[1] = flags;
+        std::string_view rest = bytes;
+        EXPECT_FALSE(RequestRow::take(rest)) << int{flags};
+    }
 }
 
 Allocation make_allocation(Allocation::Outcome outcome) {

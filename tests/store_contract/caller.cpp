@@ -76,7 +76,8 @@ std::string text_of(const Hold& hold, WallTime start) {
 std::vector<Allocation> Caller::allocate(const std::vector<Row>& rows) {
     std::vector<AllocationRequest> requests;
     for (const Row& row : rows) {
-        requests.push_back({index_of(row.pool), {row.session, ringpool::Context(row.context)}});
+        requests.push_back(
+            {index_of(row.pool), {row.session, ringpool::Context(row.context)}, row.keeps_context});
     }
     std::vector<Allocation> answers(rows.size());
     run([&] { process().store->allocate(requests, answers, {}); });

@@ -57,6 +57,7 @@ class Caller {
         std::string_view pool;
         SessionId session;
         std::string_view context = {};
+        bool keeps_context = false;
     };
 
     explicit Caller(std::shared_ptr<StoreWorld> world, std::size_t process = 0)

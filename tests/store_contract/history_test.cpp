@@ -147,6 +147,25 @@ TEST_P(HistoryContract, OfTwoContextsInOneBatchTheLaterIsInForce) {
     EXPECT_EQ(ask_history(), Texts{hold("autos", "v-1 [b]", 0, 0, 30, 35)});
 }
 
+TEST_P(HistoryContract, WhoKeepsItsContextChangesNone) {
+    create("autos", 2, {.max_hold = 50min});
+    const auto keep = [&](const char* context) { return ask({{"autos", "v-1", context, true}}); };
+    EXPECT_EQ(keep("a"), Texts{"#0"}) << "it has nothing yet";
+    leap(1min);
+    ask("autos", "v-1", "b");
+    leap(1min);
+    EXPECT_EQ(keep("a"), Texts{"#0"});
+    EXPECT_EQ(ask_history(), Texts{hold("autos", "v-1 [b]", 0, 2, 32, 37)});
+    leap(20min);
+    EXPECT_EQ(keep("a"), Texts{"#0"});
+    leap(28min);
+    EXPECT_EQ(keep("a"), Texts{"#0"}) << "for as long as it may be held";
+    EXPECT_EQ(ask_history(), Texts{hold("autos", "v-1 [b]", 0, 22, 52, 57)});
+    leap(3min);
+    EXPECT_EQ(keep("a"), Texts{"#1"});
+    EXPECT_EQ(ask_history(1), Texts{hold("autos", "v-1 [a]", 53, 53, 83, 88)});
+}
+
 TEST_P(HistoryContract, WithoutAnIdThereIsNone) {
     create("autos", 2);
     ask("autos", {}, "c");

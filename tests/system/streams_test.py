@@ -129,6 +129,19 @@ class Streams(unittest.TestCase):
                 self.assertTrue(d.number(ONE, "other").json["overflow"])
                 self.assertEqual(len(first.events), 1)
 
+    def test_of_two_contexts_the_later_one_stays_when_the_earlier_stream_ends(self):
+        pool = Pool("brief", "k", numbers(204, 1), lifetime_seconds=1)
+        d = self.start([pool], 2)
+        with Stream(d, pool, "a", utm_source="old") as old:
+            number = old.number()
+            with Stream(d, pool, "a", utm_source="new") as new:
+                self.assertEqual(new.number(), number)
+                old.read_pings(10)  # both have been renewed by then
+                old.close()
+                new.read_pings(10)
+                holder = d.get("/numbers/" + number, **TOKEN).json
+                self.assertEqual(holder["context"], {"utm_source": "new"})
+
     def test_writes_nothing_for_a_ping(self):
         d = self.start([POOL])
         with Stream(d, POOL, "a") as stream:

@@ -48,13 +48,13 @@ struct NumberStreamStats {
 /// event-stream; WHATWG HTML, 9.2), and as long as it is open the number is the visitor's. When it
 /// closes, the lifetime starts to run.
 ///
-/// To the store a stream is a client that asks again, with the same words, well before its lifetime
-/// is over (after kRenewals-th part of it), and once more when it has ended. So neither the store
-/// nor the journal nor Redis knows of streams, nothing is written when one is pinged, several
-/// streams of a session, on whatever shards, need not know of each other, and where a process dies
-/// its visitors have most of their lifetime left to come back in. What is promised to a session
-/// that asks (max_hold, draining numbers) is what is promised to a stream: where its number's time
-/// ends, it is told another one.
+/// To the store a stream is a client that asks again, without changing what the session's calls are
+/// attributed to, well before its lifetime is over (kRenewals times in each), and once more when it
+/// has ended. So neither the store nor the journal nor Redis knows of streams, nothing is written
+/// when one is pinged, several streams of a session, on whatever shards, need not know of each
+/// other, and where a process dies its visitors have most of their lifetime left to come back in.
+/// What is promised to a session that asks (max_hold, draining numbers) is what is promised to a
+/// stream: where its number's time ends, it is told another one.
 ///
 /// Belongs to one reactor. An open stream costs no fiber.
 class NumberStreams {

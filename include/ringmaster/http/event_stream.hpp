@@ -3,16 +3,18 @@
 #include "ringmaster/http/response.hpp"
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 
 namespace ringmaster::http {
 
-/// One event (WHATWG HTML, 9.2.6). What is empty is left out.
+/// One event (WHATWG HTML, 9.2.6). What is empty is left out, but for an id.
 struct Event {
     std::string_view name = {};  ///< none: the client sees it as "message"
     std::string_view data = {};  ///< any text; lines are sent as lines
-    std::string_view id = {};    ///< comes back as Last-Event-ID when the client connects anew
+    /// Comes back as Last-Event-ID when the client connects anew; empty: then it tells none.
+    std::optional<std::string_view> id = {};
 };
 
 /// Appends an event as it is sent. One without data is seen by nobody, but its id is kept. Throws

@@ -16,8 +16,9 @@ namespace ringmaster::redis_store {
 /// Appends the 16 bytes by which Redis knows a session.
 void append_session(std::string& out, const ringpool::SessionHash& session);
 
-/// Appends what is told of a session: "Holder" in functions/common.lua.
-void append_holder(std::string& out, const ringpool::Session& session);
+/// Appends what is told of a session: "Holder" in functions/common.lua; `keeps_context` as in
+/// ringpool::AllocationRequest, and rm1_allocate.
+void append_holder(std::string& out, const ringpool::Session& session, bool keeps_context);
 
 /// What rm1_allocate says has become of one session.
 struct AllocatedRow {

@@ -26,6 +26,9 @@ struct Session {
 struct AllocationRequest {
     PoolIndex pool = 0;
     Session session;
+    /// Who has been there all the time asks again: where the session has a number, the context with
+    /// which it last asked stays in force, and this one is for the number that it may get instead.
+    bool keeps_context = false;
 };
 
 /// Why an overflow number was handed out.

@@ -37,8 +37,8 @@
 /// The payload of an `allocate` call is its rows, one behind the other. Pools are named by their
 /// ids, since each process has indices of its own:
 ///
-///     0  pool id length u8, 1 flags u8 (1: there is a session id), 2 session id length u16, 4
-///     context length u32, 8 pool id, session id, context
+///     0  pool id length u8, 1 flags u8 (1: there is a session id, 2: it keeps its context), 2
+///     session id length u16, 4 context length u32, 8 pool id, session id, context
 ///
 /// and that of its answer a row for each of them, in order:
 ///
@@ -114,6 +114,7 @@ struct RequestRow {
     static constexpr std::size_t kMaxSessionBytes = 0xffff;
     std::string_view pool_id;  ///< at most 255 bytes
     ringpool::Session session;
+    bool keeps_context = false;
 
     std::size_t bytes() const noexcept {
         return kFixedBytes + pool_id.size() + session.id.value_or("").size() +

@@ -10,6 +10,8 @@ local NEW, NEW_EARLY, REFRESHED, CAPPED, EXHAUSTED = 'n', 'e', 'r', 'c', 'x'
 
 -- Where pieces of a state begin, counted from 1; see STATE. Behind FORMATTED, a length, comes text.
 local ALLOCATED_AT, LAST_TOUCH, PAST_ID, SESSION, FORMATTED = 2, 10, 34, 42, 58
+-- In the place of the highest byte of a holder's first length, which is always less than that.
+local KEEPS = 128
 local TIMES = '<I8I8I8I8'  -- from ALLOCATED_AT on
 
 -- The one byte that a number is.
@@ -50,7 +52,9 @@ local function forget_past(past, oldest, latest, before, most)
 end
 
 -- rm1_allocate history session... holder...: gives each session a number, one after the other.
--- `history` is how long entries of `past` are kept, in milliseconds. The answer is one string:
+-- `history` is how long entries of `past` are kept, in milliseconds. A holder whose fourth byte is
+-- KEEPS is told of only where the session gets another number: of the one that it has, what was told
+-- the last time stays in force. The answer is one string:
 -- '<I8I8' version of the pool and `now`; then for each session one byte that says what has become
 -- of it: n = a hold begins, e = the same, and the number was another session's until less than a
 -- lifetime ago, r = the hold goes on and its clock starts anew, c = it goes on but max_hold is
@@ -99,6 +103,8 @@ register('allocate', function(keys, args)
 
     for i = 1, rows do
         local session, holder = args[1 + i], args[1 + rows + i]
+        local keeps = byte(holder, 4) == KEEPS
+        if keeps then holder = sub(holder, 1, 3) .. '\0' .. sub(holder, 5) end
         local digits, state, flags, allocated_at, expires_at, eligible_at, rest, _
         local outcome, before  -- the kind of the entry of `past` that is to be made
 
@@ -119,7 +125,9 @@ register('allocate', function(keys, args)
                 if draining and limit == 0 then limit = lifetime end
                 outcome = REFRESHED
                 if limit ~= 0 and now - allocated_at >= limit then outcome = CAPPED end
-                if find(state, holder, rest, true) ~= rest or #state - rest + 1 ~= #holder then
+                if not keeps and
+                        (find(state, holder, rest, true) ~= rest or #state - rest + 1 ~= #holder)
+                then
                     before = CHANGED
                 end
                 digits = own

@@ -5,7 +5,7 @@
 -- Raise with every change of a function. A server with a lower revision gets this library when a
 -- daemon starts; one with a higher revision keeps its own, which knows the same format. Another
 -- format gets another name of library and functions, so that both can live side by side.
-local REVISION = 1
+local REVISION = 2
 
 -- Times are milliseconds since 1970, durations milliseconds. Every write stores the time at which
 -- it was made (meta, now), and no later one reckons with less: where another server with a slow

@@ -38,6 +38,17 @@ Histogram::Duration Histogram::quantile(double q) const noexcept {
     return std::min(max_, Duration(longest_in(bucket)));
 }
 
+void Histogram::count_up_to(std::span<const Duration> bounds,
+                            std::span<std::uint64_t> counts) const noexcept {
+    std::uint64_t so_far = 0;
+    std::size_t bucket = 0;
+    for (std::size_t i = 0; i < bounds.size(); ++i) {
+        const auto bound = static_cast<std::uint64_t>(bounds[i].count());
+        while (bucket < kBuckets && longest_in(bucket) <= bound) so_far += buckets_[bucket++];
+        counts[i] = so_far;
+    }
+}
+
 void Histogram::merge(const Histogram& other) noexcept {
     for (std::size_t i = 0; i < kBuckets; ++i) buckets_[i] += other.buckets_[i];
     count_ += other.count_;

@@ -161,5 +161,24 @@ TEST(Histogram, ClearedItIsLikeANewOne) {
     EXPECT_EQ(histogram.quantile(1), 70ns);
 }
 
+TEST(Histogram, CountsUpToBounds) {
+    Histogram histogram;
+    for (const nanoseconds d : {0ns, 5ns, 5ns, 63ns, 64ns, 1'000'000ns}) histogram.record(d);
+    constexpr nanoseconds kBounds[] = {4ns, 5ns, 63ns, 64ns, 65ns, 2'000'000ns};
+    std::uint64_t counts[std::size(kBounds)] = {};
+    histogram.count_up_to(kBounds, counts);
+    EXPECT_EQ(std::vector(std::begin(counts), std::end(counts)),
+              (std::vector<std::uint64_t>{1, 3, 4, 4, 5, 6}));  // 64 may be told as 65
+}
+
+TEST(Histogram, CountsEverythingUpToTheLongestBoundThatThereIs) {
+    Histogram histogram;
+    histogram.record(nanoseconds::max());
+    const nanoseconds bounds[] = {nanoseconds::max()};
+    std::uint64_t counts[1] = {};
+    histogram.count_up_to(bounds, counts);
+    EXPECT_EQ(counts[0], 1u);
+}
+
 }  // namespace
 }  // namespace ringmaster

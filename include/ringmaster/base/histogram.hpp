@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace ringmaster {
 
@@ -28,6 +29,12 @@ class Histogram {
     /// never told too short, and too long by at most 1/kSteps of itself. None where nothing was
     /// recorded.
     Duration quantile(double q) const noexcept;
+
+    /// counts[i] becomes how many durations were at most bounds[i]; those that share a bucket with
+    /// a longer one may count as longer, by at most 1/kSteps. The bounds ascend, and there are as
+    /// many counts.
+    void count_up_to(std::span<const Duration> bounds,
+                     std::span<std::uint64_t> counts) const noexcept;
 
     /// Adds what `other` has counted.
     void merge(const Histogram& other) noexcept;

@@ -165,5 +165,48 @@ TEST(AdminRoutes, AreAllInTheTable) {
     }
 }
 
+/// What a reader is answered who shows this.
+int read_with(const AdminAccess& admin, ReadAccess access, std::string_view headers) {
+    http::Response response;
+    http::Request request = make_request("GET", "/", headers);
+    admin.guard_reading(access, [](http::Request&, const http::PathParameters&,
+                                   http::Response& answer) { answer.status = 204; })(request, {},
+                                                                                     response);
+    EXPECT_EQ(response.header("Cache-Control"), "no-store");
+    return response.status;
+}
+
+TEST(AdminAccess, LetsReadersShowTheTokenAsAPassword) {
+    const AdminAccess access("t0ken:with/colon");
+    for (const std::string_view value :
+         {"Bearer t0ken:with/colon", "Basic YW55OnQwa2VuOndpdGgvY29sb24=",  // user "any"
+          "basic  OnQwa2VuOndpdGgvY29sb24="}) {                             // user ""
+        EXPECT_EQ(
+            read_with(access, ReadAccess::admin, "Authorization: " + std::string(value) + "\r\n"),
+            204)
+            << value;
+    }
+}
+
+TEST(AdminAccess, AsksReadersForItAgainWhereItIsWrong) {
+    const AdminAccess access("t0ken:with/colon");
+    for (const std::string_view headers :
+         {"", "Authorization: Bearer no\r\n", "Authorization: Basic\r\n",
+          "Authorization: Basic ====\r\n", "Authorization: Basic !!!!\r\n",
+          "Authorization: Basic t0ken:with/colon\r\n",
+          "Authorization: Basic dDBrZW46d2l0aC9jb2xvbg==\r\n",      // without a user
+          "Authorization: Basic YW55OnQwa2VuOndpdGgvY29sbw==\r\n",  // a letter short
+          "Authorization: Digest YW55OnQwa2VuOndpdGgvY29sb24=\r\n"}) {
+        EXPECT_EQ(read_with(access, ReadAccess::admin, headers), 401) << headers;
+    }
+    EXPECT_EQ(read_with(AdminAccess(""), ReadAccess::admin, "Authorization: Basic Og==\r\n"), 403)
+        << "no token is configured";
+}
+
+TEST(AdminAccess, LetsEverybodyReadWhatIsForEverybody) {
+    EXPECT_EQ(read_with(AdminAccess("t0ken"), ReadAccess::everybody, ""), 204);
+    EXPECT_EQ(read_with(AdminAccess(""), ReadAccess::everybody, ""), 204);
+}
+
 }  // namespace
 }  // namespace ringmaster::api

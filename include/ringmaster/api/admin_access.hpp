@@ -10,6 +10,9 @@
 
 namespace ringmaster::api {
 
+/// Who may read what tells how the daemon is.
+enum class ReadAccess { everybody, admin };
+
 /// Lets nobody but the administrator pass: who shows the token of the configuration as
 /// "Authorization: Bearer TOKEN" (RFC 6750, 2.1). How long a comparison takes depends on what was
 /// shown alone.
@@ -29,7 +32,16 @@ class AdminAccess {
     /// the result.
     http::Handler guard(http::Handler handler) const;
 
+    /// `handler`, for all or behind a check that a browser can pass, too: it takes the token also
+    /// as the password of any user ("Authorization: Basic", RFC 7617), asks for it, and sends it
+    /// along with everything that a page asks for. A page of another site can make a browser send
+    /// it, so this is for what changes nothing. This must outlive the result.
+    http::Handler guard_reading(ReadAccess access, http::Handler handler) const;
+
   private:
+    bool check_reader(const http::Request& request, http::Response& response) const;
+    bool refuse_unconfigured(http::Response& response) const;
+
     bool configured_;
     ringpool::Secret token_;
 };

@@ -2,6 +2,8 @@
 
 #include "ringmaster/base/text.hpp"
 
+#include <charconv>
+
 namespace ringmaster::api {
 
 JsonObject& JsonObject::text(std::string_view name, std::string_view value) {
@@ -11,6 +13,19 @@ JsonObject& JsonObject::text(std::string_view name, std::string_view value) {
 
 JsonObject& JsonObject::count(std::string_view name, std::int64_t value) {
     this->value(name) += std::to_string(value);
+    return *this;
+}
+
+JsonObject& JsonObject::real(std::string_view name, std::optional<double> value) {
+    std::string& out = this->value(name);
+    if (!value) {
+        out += "null";
+        return *this;
+    }
+    char text[32];
+    const auto [end, error] =
+        std::to_chars(text, text + sizeof text, *value, std::chars_format::general, 6);
+    out.append(text, end);
     return *this;
 }
 

@@ -51,6 +51,9 @@ class Connection : public ListHook<ServerCore> {
     /// Nothing more of it will come.
     void end_open_answer() noexcept;
 
+    /// Bytes that wait for the client to take them.
+    std::size_t unsent() const noexcept { return output_.size() - sent_; }
+
   private:
     enum class State : std::uint8_t {
         open,
@@ -101,7 +104,6 @@ class Connection : public ListHook<ServerCore> {
     void set_read_deadline(SteadyTime when);
     void arm_timer();
     SteadyTime now() const noexcept { return core_.reactor.scheduler().now(); }
-    std::size_t unsent() const noexcept { return output_.size() - sent_; }
 
     ServerCore& core_;
     net::StreamSocket socket_;

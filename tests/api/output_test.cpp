@@ -28,6 +28,14 @@ TEST(JsonObject, WritesMembersInOrder) {
               "\"none\":[],\"i\\\"n\":{}}");
 }
 
+TEST(JsonObject, WritesNumbersThatAreNotWhole) {
+    std::string out;
+    JsonObject object(out);
+    object.real("a", 0.5).real("b", 1234567.0).real("c", 0.0000125).real("d", std::nullopt);
+    object.real("e", 300).real("f", 0).end();
+    EXPECT_EQ(out, R"({"a":0.5,"b":1.23457e+06,"c":1.25e-05,"d":null,"e":300,"f":0})");
+}
+
 TEST(CsvField, IsQuotedWhereItMustBe) {
     const auto field = [](std::string_view text) {
         std::string out = "<";

@@ -4,6 +4,7 @@
 #include "ringmaster/ringpool/phone_number.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -19,6 +20,8 @@ class JsonObject {
 
     JsonObject& text(std::string_view name, std::string_view value);
     JsonObject& count(std::string_view name, std::int64_t value);
+    /// To six digits; null where there is none. It must be finite.
+    JsonObject& real(std::string_view name, std::optional<double> value);
     JsonObject& boolean(std::string_view name, bool value);
     /// UTC, in milliseconds.
     JsonObject& time(std::string_view name, WallTime value);

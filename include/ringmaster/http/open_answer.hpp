@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string_view>
 
 namespace ringmaster::http {
@@ -25,6 +26,8 @@ class OpenAnswer {
     /// nothing was sent, where it is not open, or more than ServerLimits::output_high_water_bytes
     /// would wait for a client who doesn't take what it is sent: then leave something out, or end.
     bool send(std::string_view part);
+    /// Bytes that the client has been sent and has not taken yet, so that they wait here.
+    std::size_t unsent_bytes() const noexcept;
     /// The content is complete, and the connection is closed behind it. Harmless where it is not
     /// open. on_gone() is not called.
     void end() noexcept;

@@ -6,13 +6,15 @@
 
 namespace ringmaster::api {
 
-MetricsApi::MetricsApi(std::function<std::string()> collect) : collect_(std::move(collect)) {}
+MetricsApi::MetricsApi(const AdminAccess& admin, ReadAccess access,
+                       std::function<std::string()> collect)
+    : admin_(admin), access_(access), collect_(std::move(collect)) {}
 
 void MetricsApi::register_routes(http::Router& router) const {
-    router.add(http::Method::get, "/metrics",
-               [this](const http::Request&, const http::PathParameters&, http::Response& response) {
-                   metrics(response);
-               });
+    router.add(
+        http::Method::get, "/metrics",
+        admin_.guard_reading(access_, [this](const http::Request&, const http::PathParameters&,
+                                             http::Response& response) { metrics(response); }));
 }
 
 void MetricsApi::metrics(http::Response& response) const {

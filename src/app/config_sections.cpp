@@ -66,6 +66,11 @@ Key prefix_key(std::string_view name, std::string& prefix) {
         [&prefix] { return prefix; });
 }
 
+Key access_key(std::string_view name, api::ReadAccess& access) {
+    return choice_key(name, access, api::ReadAccess::everybody,
+                      {{"public", api::ReadAccess::everybody}, {"admin", api::ReadAccess::admin}});
+}
+
 }  // namespace
 
 bool RedisConfig::set_url(const std::string& text) {
@@ -203,6 +208,12 @@ std::vector<Section> config_sections(Config& c, const std::filesystem::path& bas
                  integer_key("catalog_period_ms", redis.catalog_period, "ms", 1'000, 10, kHourMs),
                  integer_key("start_timeout_ms", redis.start_timeout, "ms", 30'000, 1, kHourMs),
                  integer_key("admin_deadline_ms", redis.admin_deadline, "ms", 30'000, 1, kHourMs)}},
+        {"metrics",
+         {access_key("access", c.metrics.access),
+          integer_key("max_pools", c.metrics.max_pools, "pools", 200, 0, 100'000)}},
+        {"status",
+         {access_key("access", c.status.access),
+          integer_key("max_watchers", c.status.max_watchers, "watchers", 1000, 0, 1'000'000)}},
         {"log",
          {choice_key("level", c.log.level, LogLevel::info,
                      {{"debug", LogLevel::debug},

@@ -41,6 +41,9 @@ EmbeddedBackend::EmbeddedBackend(const Config& config, const ShardSetup& setup,
     guard_others(config);
     open_store(config, setup);
     make_one(config, std::move(report));
+    pool_watch_ = std::make_unique<PoolWatch>(
+        reactor.scheduler(), own_store_->pools(), [this] { return own_pools(); },
+        PoolWatch::Options{.max_pools = config.metrics.max_pools});
 }
 
 EmbeddedBackend::~EmbeddedBackend() = default;
@@ -133,6 +136,19 @@ void EmbeddedBackend::catch_up(Deadline deadline) {
                catalog_problem_);
 }
 
+void EmbeddedBackend::close() {
+    pool_watch_->close();
+    own_store_->close();
+}
+
+std::vector<std::string> EmbeddedBackend::own_pools() const {
+    std::vector<std::string> ids;
+    catalog_.for_each([&](ringpool::PoolIndex index, const ringpool::PoolDefinition& pool) {
+        if (own_store_->has_pool(index)) ids.push_back(pool.id);
+    });
+    return ids;
+}
+
 std::size_t EmbeddedBackend::own_numbers() const {
     std::size_t numbers = 0;
     catalog_.for_each([&](ringpool::PoolIndex index, const ringpool::PoolDefinition&) {
@@ -142,6 +158,8 @@ std::size_t EmbeddedBackend::own_numbers() const {
 }
 
 void EmbeddedBackend::add_figures(ShardFigures& figures) {
+    figures.pools = pool_watch_->look();
+    figures.tells_numbers = true;
     figures.counters = own_store_->counters();
     for (std::size_t i = 0; i < others_.size(); ++i) {
         const std::string index = std::to_string(others_[i].index);

@@ -14,6 +14,9 @@ namespace {
 
 constexpr std::size_t kUnavailable = static_cast<std::size_t>(OverflowReason::store_unavailable);
 
+/// Of the walks past all pools, which are all daemons' load on one Redis.
+constexpr unsigned kRestFactor = 50;
+
 redis::ClientOptions client_options(const Config& config, shard::ShardIndex self) {
     redis::ClientOptions options = config.redis.client;
     options.client_name = "ringmaster-" + std::to_string(self);
@@ -37,7 +40,10 @@ RedisBackend::RedisBackend(const Config& config, const ShardSetup& setup, runtim
                            ringpool::Catalog& catalog, Log& log,
                            std::function<std::string()> report)
     : config_(config.redis),
+      metrics_(config.metrics),
+      self_(setup.index),
       reactor_(reactor),
+      catalog_(catalog),
       log_(log),
       client_(redis::make_client(reactor, client_options(config, setup.index), log)),
       functions_(reactor.scheduler(), *client_,
@@ -64,6 +70,8 @@ RedisBackend::RedisBackend(const Config& config, const ShardSetup& setup, runtim
               .catalog = catalog,
               .counters = [this](ringpool::PoolIndex i) { return counters(i); }},
              {.max_pools = config.store.max_pools, .max_numbers = config.store.max_numbers}),
+      pool_watch_(reactor.scheduler(), pools_, [this] { return all_pools(); },
+                  {.max_pools = config.metrics.max_pools, .rest_factor = kRestFactor}),
       hasher_({}),
       history_({.reactor = reactor,
                 .functions = functions_,
@@ -110,6 +118,7 @@ Result<void> RedisBackend::begin_store(Deadline deadline) {
 }
 
 void RedisBackend::close() {
+    pool_watch_.close();
     pools_.close();
     history_.close();
     follower_.stop();
@@ -123,7 +132,31 @@ ringpool::PoolCounters RedisBackend::counters(ringpool::PoolIndex pool) const {
     return counters;
 }
 
+std::vector<std::string> RedisBackend::all_pools() const {
+    std::vector<std::string> ids;
+    catalog_.for_each(
+        [&](ringpool::PoolIndex, const ringpool::PoolDefinition& pool) { ids.push_back(pool.id); });
+    return ids;
+}
+
+PoolStandings RedisBackend::counters_of_pools() const {
+    PoolStandings standings;
+    catalog_.for_each([&](ringpool::PoolIndex index, const ringpool::PoolDefinition& pool) {
+        if (standings.pools.size() < metrics_.max_pools) {
+            standings.pools.push_back({pool.id, {}});
+            standings.pools.back().figures.counters = counters(index);
+        } else {
+            ++standings.left_out;
+            standings.of_rest.counters += counters(index);
+        }
+    });
+    return standings;
+}
+
 void RedisBackend::add_figures(ShardFigures& figures) {
+    // Pools are the same for all shards, so one of them is enough to ask Redis for how they stand.
+    figures.tells_numbers = self_ == 0;
+    figures.pools = figures.tells_numbers ? pool_watch_.look() : counters_of_pools();
     figures.counters = store_.all_counters();
     figures.counters.overflows[kUnavailable] = 0;
     for (const PeerShard& other : others_) {

@@ -14,9 +14,11 @@
 #include "ringmaster/runtime/stall_watch.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <stdexcept>
+#include <string_view>
 #include <sys/resource.h>
 #include <system_error>
 #include <unistd.h>
@@ -30,8 +32,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-/// Fibers of the store and of this class.
-constexpr std::size_t kOwnFibers = 16;
+/// Fibers of the store, of what tells of pools and of the status feed, and of this class.
+constexpr std::size_t kOwnFibers = 18;
 /// For what another shard asks, at one time; and for parts of requests that are under way to it.
 constexpr std::size_t kFibersPerPeer = 64;
 /// Descriptors that are no connections: journal, snapshots, log, listening sockets, epoll and such;
@@ -80,6 +82,21 @@ std::size_t fibers(const Config& config, std::size_t shards) {
     return config.max_requests_in_flight + kOwnFibers + (shards - 1) * kFibersPerPeer;
 }
 
+/// Requests by what they are for; metrics tell of each by itself.
+constexpr std::array<std::string_view, 3> kGroups = {"numbers", "admin", "other"};
+
+std::size_t group_of(const http::Request& request) noexcept {
+    constexpr std::size_t kNumbers = 0, kAdmin = 1, kOther = 2;
+    const std::string_view path = request.path();
+    if (path == "/numbers" || path == "/numbers/stream" || path.starts_with("/api/")) {
+        return kNumbers;
+    }
+    if (path.starts_with("/numbers/")) {
+        return request.method() == http::Method::delete_ ? kNumbers : kAdmin;
+    }
+    return path.starts_with("/pools") || path.starts_with("/sessions/") ? kAdmin : kOther;
+}
+
 std::unique_ptr<Backend> make_backend(const Config& config, const ShardSetup& setup,
                                       runtime::Reactor& reactor, ringpool::Catalog& catalog,
                                       Log& log, std::function<std::string()> report) {
@@ -99,6 +116,7 @@ Service::Service(const Config& config, const ShardSetup& setup, Clock& clock, Lo
       setup_(setup),
       clock_(clock),
       log_(log),
+      started_(clock.wall_now()),
       reopen_log_(std::move(reopen_log)),
       errors_(log),
       reactor_(
@@ -124,10 +142,16 @@ Service::Service(const Config& config, const ShardSetup& setup, Clock& clock, Lo
       pools_api_(admin_access_, catalog_, backend_->pools(), import_helper_, config.pools_api),
       history_api_(admin_access_, backend_->history(), reactor_.scheduler(), config.history_api),
       health_api_(backend_->store(), [this] { return server_.draining(); }),
-      metrics_api_(
-          [this] { return collect_reports(reactor_.scheduler(), *setup_.page, backend_->all()); }),
-      server_(reactor_, make_handler(), server_limits(config, setup.peers.size(), log), errors_,
-              log),
+      metrics_api_(admin_access_, config.metrics.access,
+                   [this] { return merge_reports(collect(), *setup_.page); }),
+      status_snapshots_(clock, *setup.page, setup.index),
+      status_feed_(reactor_.scheduler(),
+                   [this] { return status_snapshots_.next(collect(), backend_->store().ready()); },
+                   {.max_watchers = config.status.max_watchers}),
+      status_api_(admin_access_, config.status.access, status_feed_),
+      request_meter_(clock, {kGroups.begin(), kGroups.end()}, group_of),
+      server_limits_(server_limits(config, setup.peers.size(), log)),
+      server_(reactor_, make_handler(), server_limits_, errors_, log),
       doors_(reactor_.scheduler(), *setup.page, setup.index, config.peers.takeover_after,
              [this](shard::ShardIndex i, bool open) { hold_door(i, open); }),
       signals_(reactor_.context(), SIGTERM),
@@ -142,6 +166,7 @@ Service::Service(const Config& config, const ShardSetup& setup, Clock& clock, Lo
     health_api_.register_routes(router_);
     metrics_api_.register_routes(router_);
     api::register_embed_script(router_);
+    status_api_.register_routes(router_);
 }
 
 Service::~Service() = default;
@@ -173,12 +198,24 @@ Service::Ending Service::serve(std::optional<NumberFiles> numbers) {
     return ending_;
 }
 
+Reports Service::collect() {
+    return collect_reports(reactor_.scheduler(), backend_->all());
+}
+
 std::string Service::report() {
     ShardFigures figures{.index = setup_.index,
+                         .started = started_,
+                         .ready = !server_.draining() && backend_->store().ready().ok(),
                          .server = server_,
+                         .max_connections = server_limits_.max_connections,
+                         .requests = request_meter_,
                          .reactor = reactor_,
                          .service = peer_service_,
+                         .streams = {{"numbers", number_streams_.stats().streams},
+                                     {"status", status_feed_.watchers()}},
                          .counters = {},
+                         .pools = {},
+                         .tells_numbers = false,
                          .peers = {},
                          .gates = {},
                          .redis = {}};
@@ -281,6 +318,7 @@ void Service::stop_when_told() {
         log_.warning("the lifetimes of some streams' numbers did not begin anew when they ended");
     }
     answering.store(false, std::memory_order_relaxed);
+    status_feed_.close();
     wait_for_other_shards(deadline);
     peer_listener_.close();
     if (!peer_service_.drain(deadline)) log_.warning("calls of other shards are cut off");
@@ -387,6 +425,7 @@ http::RequestHandler Service::make_handler() {
     if (config_.gzip_min_bytes > 0) {
         layers.push_back(http::gzip({.min_bytes = config_.gzip_min_bytes}));
     }
+    layers.push_back(request_meter_.layer());
     layers.push_back(http::catch_errors(errors_));
     return http::layered(std::move(layers),
                          [this](http::Request& request, http::Response& response) {

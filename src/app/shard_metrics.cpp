@@ -1,9 +1,11 @@
 #include "ringmaster/app/shard_metrics.hpp"
 
+#include "ringmaster/app/process_figures.hpp"
 #include "ringmaster/ops/metrics_text.hpp"
 #include "ringmaster/runtime/parallel.hpp"
 
 #include <array>
+#include <numeric>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -15,6 +17,9 @@ using flow::EaseInGate;
 using ops::MetricsText;
 using ringpool::OverflowReason;
 
+/// No pool has this id.
+constexpr std::string_view kRest = "(others)";
+
 constexpr std::array kGateStates = {
     std::pair{EaseInGate::State::healthy, "healthy"},
     std::pair{EaseInGate::State::refusing, "refusing"},
@@ -22,25 +27,82 @@ constexpr std::array kGateStates = {
     std::pair{EaseInGate::State::easing_in, "easing_in"},
 };
 
-void write_server(MetricsText& out, const http::ServerStats& server) {
-    out.begin_gauge("ringmaster_connections", "Connections of clients, now.");
-    out.sample(std::uint64_t{server.connections});
-    out.begin_counter("ringmaster_connections_accepted_total", "Connections of clients.");
-    out.sample(server.accepted);
-    out.begin_counter("ringmaster_requests_total", "Requests of clients.");
-    out.sample(server.requests);
-    out.begin_gauge("ringmaster_requests_in_flight", "Requests in work, now.");
-    out.sample(std::uint64_t{server.in_flight});
-    out.begin_counter("ringmaster_requests_shed_total",
-                      "Requests answered 503, because too many were in work.");
-    out.sample(server.shed);
+template <class Value>
+void gauge(MetricsText& out, const char* name, const char* help, Value value) {
+    out.begin_gauge(name, help);
+    out.sample(value);
+}
+
+void counter(MetricsText& out, const char* name, const char* help, std::uint64_t value) {
+    out.begin_counter(name, help);
+    out.sample(value);
+}
+
+void write_process(MetricsText& out, const ShardFigures& figures) {
+    const ProcessFigures process = read_process_figures();
+    out.begin_gauge("ringmaster_build_info", "1, with the program's version.");
+    out.sample(std::uint64_t{1}, {{"version", RINGMASTER_VERSION}});
+    gauge(out, "ringmaster_ready", "Whether /readyz says so.", std::uint64_t{figures.ready});
+    gauge(out, "process_start_time_seconds", "When the shard was started, since the epoch.",
+          Histogram::Duration(figures.started.time_since_epoch()));
+    gauge(out, "process_resident_memory_bytes", "Memory of the shard.", process.resident_bytes);
+    out.begin_counter("process_cpu_seconds_total", "Of all its threads, user and system.");
+    out.sample(Histogram::Duration(process.cpu));
+    out.begin_histogram("ringmaster_loop_lag_seconds",
+                        "How long the kernel's events waited for the shard's thread.");
+    out.sample(figures.reactor.lag());
+}
+
+void write_server(MetricsText& out, const ShardFigures& figures) {
+    const http::ServerStats& server = figures.server.stats();
+    gauge(out, "ringmaster_connections", "Connections of clients, now.",
+          std::uint64_t{server.connections});
+    gauge(out, "ringmaster_connections_limit", "How many there may be; more must wait.",
+          std::uint64_t{figures.max_connections});
+    counter(out, "ringmaster_connections_accepted_total", "Connections of clients.",
+            server.accepted);
+    out.begin_gauge("ringmaster_open_streams", "Event streams that are open, now.");
+    for (const auto& streams : figures.streams) {
+        out.sample(std::uint64_t{streams.open}, {{"endpoint", streams.endpoint}});
+    }
+    counter(out, "ringmaster_requests_total", "Requests of clients.", server.requests);
+    gauge(out, "ringmaster_requests_in_flight", "Requests in work, now.",
+          std::uint64_t{server.in_flight});
+    counter(out, "ringmaster_requests_shed_total",
+            "Requests answered 503, because too many were in work.", server.shed);
+    counter(out, "ringmaster_requests_abandoned_total",
+            "Requests whose client left before the answer.", server.abandoned);
+}
+
+void write_requests(MetricsText& out, const http::RequestMeter& requests) {
+    out.begin_histogram("ringmaster_request_duration_seconds",
+                        "How long requests were in work; those whose answer is a stream are not "
+                        "measured.");
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+        out.sample(requests.group(i).durations, {{"group", requests.group(i).name}});
+    }
+    out.begin_counter("ringmaster_responses_total", "Answers, by class of status.");
+    constexpr std::array kClasses = {"", "1xx", "2xx", "3xx", "4xx", "5xx"};
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+        for (std::size_t digit = 2; digit < kClasses.size(); ++digit) {
+            out.sample(requests.group(i).answers[digit],
+                       {{"group", requests.group(i).name}, {"code", kClasses[digit]}});
+        }
+    }
 }
 
 void write_allocations(MetricsText& out, const ShardFigures& figures) {
     const ringpool::PoolCounters& counters = figures.counters;
-    out.begin_counter("ringmaster_allocations_total",
-                      "Rows answered with a number of one of the shard's own pools.");
-    out.sample(counters.allocations);
+    counter(out, "ringmaster_allocations_total",
+            "Rows answered with a number of one of the shard's own pools.", counters.allocations);
+    counter(out, "ringmaster_holds_total", "Allocations with which a hold began.",
+            counters.new_holds);
+    counter(out, "ringmaster_releases_total", "Numbers that their sessions gave back.",
+            counters.releases);
+    counter(out, "ringmaster_early_reissues_total",
+            "Numbers that went to another session less than a lifetime after the last one's time: "
+            "who calls late there reaches the wrong campaign.",
+            counters.early_reissues);
     auto overflows = counters.overflows;
     for (const auto& gate : figures.gates) {
         for (std::size_t i = 0; i < overflows.size(); ++i) {
@@ -53,6 +115,47 @@ void write_allocations(MetricsText& out, const ShardFigures& figures) {
     for (std::size_t i = 0; i < overflows.size(); ++i) {
         out.sample(overflows[i], {{"reason", ringpool::to_string(static_cast<OverflowReason>(i))}});
     }
+}
+
+/// Calls `write(id, figures)` for each pool that is told by itself, and for all others together.
+template <class Write>
+void for_each_pool(const PoolStandings& standings, Write&& write) {
+    for (const auto& pool : standings.pools) write(std::string_view(pool.id), pool.figures);
+    if (standings.left_out > 0) write(kRest, standings.of_rest);
+}
+
+void write_pools(MetricsText& out, const ShardFigures& figures) {
+    const PoolStandings& standings = figures.pools;
+    if (figures.tells_numbers) {
+        gauge(out, "ringmaster_pools", "Pools of the shard.",
+              std::uint64_t{standings.pools.size() + standings.left_out});
+        gauge(out, "ringmaster_pools_left_out",
+              "Pools of the shard that are told together, as pool \"(others)\".",
+              std::uint64_t{standings.left_out});
+        out.begin_gauge("ringmaster_pool_numbers", "Numbers of a pool by how they stand.");
+        for_each_pool(standings, [&](std::string_view id, const ringpool::PoolFigures& pool) {
+            out.sample(std::uint64_t{pool.held}, {{"pool", id}, {"state", "held"}});
+            out.sample(std::uint64_t{pool.cooling}, {{"pool", id}, {"state", "cooling"}});
+            out.sample(std::uint64_t{pool.free}, {{"pool", id}, {"state", "free"}});
+        });
+        out.begin_gauge("ringmaster_pool_numbers_draining",
+                        "Numbers of a pool that leave it when their time is over.");
+        for_each_pool(standings, [&](std::string_view id, const ringpool::PoolFigures& pool) {
+            out.sample(std::uint64_t{pool.draining}, {{"pool", id}});
+        });
+    }
+    out.begin_counter("ringmaster_pool_allocations_total",
+                      "Rows answered with the pool's numbers.");
+    for_each_pool(standings, [&](std::string_view id, const ringpool::PoolFigures& pool) {
+        out.sample(pool.counters.allocations, {{"pool", id}});
+    });
+    out.begin_counter("ringmaster_pool_overflows_total",
+                      "Rows answered with the pool's overflow number by the shard itself.");
+    for_each_pool(standings, [&](std::string_view id, const ringpool::PoolFigures& pool) {
+        const auto& overflows = pool.counters.overflows;
+        out.sample(std::accumulate(overflows.begin(), overflows.end(), std::uint64_t{0}),
+                   {{"pool", id}});
+    });
 }
 
 /// One family with a sample for each of the other shards.
@@ -70,11 +173,11 @@ void for_each_gate(MetricsText& out, const ShardFigures& figures, Value&& value)
 }
 
 void write_gates(MetricsText& out, const ShardFigures& figures) {
-    const auto gauge = [&](const char* name, const char* help, auto value) {
+    const auto gauges = [&](const char* name, const char* help, auto value) {
         out.begin_gauge(name, help);
         for_each_gate(out, figures, value);
     };
-    const auto counter = [&](const char* name, const char* help, auto value) {
+    const auto counters = [&](const char* name, const char* help, auto value) {
         out.begin_counter(name, help);
         for_each_gate(out, figures, value);
     };
@@ -87,20 +190,20 @@ void write_gates(MetricsText& out, const ShardFigures& figures) {
                        {{"owner", gate.owner}, {"state", name}});
         }
     }
-    gauge("ringmaster_gate_window", "How many calls may be under way to the owner.",
-          [](const Stats& s) { return std::uint64_t{s.window}; });
-    gauge("ringmaster_gate_in_flight", "How many are.",
-          [](const Stats& s) { return std::uint64_t{s.in_flight}; });
-    gauge("ringmaster_gate_baseline_seconds", "The owner's usual latency; 0: not known.",
-          [](const Stats& s) { return s.baseline; });
-    counter("ringmaster_gate_entered_total", "Calls that the gate has let through.",
-            [](const Stats& s) { return s.entered; });
-    counter("ringmaster_gate_refused_total", "Calls that it has not.",
-            [](const Stats& s) { return s.refused; });
-    counter("ringmaster_gate_missed_total", "Calls that failed, or had no answer in time.",
-            [](const Stats& s) { return s.missed; });
-    counter("ringmaster_gate_trips_total", "How often the gate began to refuse.",
-            [](const Stats& s) { return s.trips; });
+    gauges("ringmaster_gate_window", "How many calls may be under way to the owner.",
+           [](const Stats& s) { return std::uint64_t{s.window}; });
+    gauges("ringmaster_gate_in_flight", "How many are.",
+           [](const Stats& s) { return std::uint64_t{s.in_flight}; });
+    gauges("ringmaster_gate_baseline_seconds", "The owner's usual latency; 0: not known.",
+           [](const Stats& s) { return s.baseline; });
+    counters("ringmaster_gate_entered_total", "Calls that the gate has let through.",
+             [](const Stats& s) { return s.entered; });
+    counters("ringmaster_gate_refused_total", "Calls that it has not.",
+             [](const Stats& s) { return s.refused; });
+    counters("ringmaster_gate_missed_total", "Calls that failed, or had no answer in time.",
+             [](const Stats& s) { return s.missed; });
+    counters("ringmaster_gate_trips_total", "How often the gate began to refuse.",
+             [](const Stats& s) { return s.trips; });
 }
 
 void write_calls(MetricsText& out, const ShardFigures& figures) {
@@ -118,40 +221,30 @@ void write_calls(MetricsText& out, const ShardFigures& figures) {
     for_each_peer(out, figures, [](const auto& p) { return p.remote.stats().requests.timeouts; });
 
     const shard::PeerServiceStats service = figures.service.stats();
-    out.begin_counter("ringmaster_calls_served_total", "Calls of other shards.");
-    out.sample(service.calls);
-    out.begin_counter("ringmaster_rows_served_total", "Rows that other shards have asked for.");
-    out.sample(service.rows);
-    out.begin_counter("ringmaster_calls_refused_total",
-                      "Calls of other shards for which there was no fiber.");
-    out.sample(service.refused);
+    counter(out, "ringmaster_calls_served_total", "Calls of other shards.", service.calls);
+    counter(out, "ringmaster_rows_served_total", "Rows that other shards have asked for.",
+            service.rows);
+    counter(out, "ringmaster_calls_refused_total",
+            "Calls of other shards for which there was no fiber.", service.refused);
 }
 
 void write_redis(MetricsText& out, const redis::ClientStats& stats) {
-    const auto gauge = [&](const char* name, const char* help, std::uint64_t value) {
-        out.begin_gauge(name, help);
-        out.sample(value);
-    };
-    const auto counter = [&](const char* name, const char* help, std::uint64_t value) {
-        out.begin_counter(name, help);
-        out.sample(value);
-    };
-    gauge("ringmaster_redis_servers", "Redis servers that are known.", stats.servers);
-    gauge("ringmaster_redis_connected", "Of these, those with a connection.", stats.connected);
-    gauge("ringmaster_redis_pending_calls", "Commands without an answer yet.", stats.pending);
-    counter("ringmaster_redis_calls_total", "Commands to Redis.", stats.calls);
-    counter("ringmaster_redis_errors_total", "Commands without Redis's word.", stats.errors);
-    counter("ringmaster_redis_timeouts_total", "Of these, those that had no answer in time.",
+    gauge(out, "ringmaster_redis_servers", "Redis servers that are known.", stats.servers);
+    gauge(out, "ringmaster_redis_connected", "Of these, those with a connection.", stats.connected);
+    gauge(out, "ringmaster_redis_pending_calls", "Commands without an answer yet.", stats.pending);
+    counter(out, "ringmaster_redis_calls_total", "Commands to Redis.", stats.calls);
+    counter(out, "ringmaster_redis_errors_total", "Commands without Redis's word.", stats.errors);
+    counter(out, "ringmaster_redis_timeouts_total", "Of these, those that had no answer in time.",
             stats.timeouts);
-    counter("ringmaster_redis_late_replies_total", "Replies that nobody waited for any more.",
+    counter(out, "ringmaster_redis_late_replies_total", "Replies that nobody waited for any more.",
             stats.tombstones);
-    counter("ringmaster_redis_writes_total",
+    counter(out, "ringmaster_redis_writes_total",
             "Writes to Redis's sockets: calls by writes is how many leave together.", stats.writes);
-    counter("ringmaster_redis_reconnects_total", "Connections made again after one was lost.",
+    counter(out, "ringmaster_redis_reconnects_total", "Connections made again after one was lost.",
             stats.reconnects);
-    counter("ringmaster_redis_redirects_total", "Commands that a cluster sent elsewhere.",
+    counter(out, "ringmaster_redis_redirects_total", "Commands that a cluster sent elsewhere.",
             stats.redirects);
-    counter("ringmaster_redis_topology_refreshes_total",
+    counter(out, "ringmaster_redis_topology_refreshes_total",
             "How often a cluster or the sentinels were asked who is who.",
             stats.topology_refreshes);
     const net::ConnectionPoolStats& pool = stats.pool;
@@ -160,9 +253,9 @@ void write_redis(MetricsText& out, const redis::ClientStats& stats) {
     out.sample(std::uint64_t{pool.busy}, {{"state", "busy"}});
     out.sample(std::uint64_t{pool.dead}, {{"state", "dead"}});
     out.sample(std::uint64_t{pool.idle}, {{"state", "idle"}});
-    gauge("ringmaster_redis_pool_size", "How many there may be.", pool.size);
-    gauge("ringmaster_redis_pool_waiting", "Fibers that wait for one.", pool.waiting);
-    counter("ringmaster_redis_pool_timeouts_total", "Waits for one that were in vain.",
+    gauge(out, "ringmaster_redis_pool_size", "How many there may be.", pool.size);
+    gauge(out, "ringmaster_redis_pool_waiting", "Fibers that wait for one.", pool.waiting);
+    counter(out, "ringmaster_redis_pool_timeouts_total", "Waits for one that were in vain.",
             pool.timeouts);
 }
 
@@ -171,25 +264,27 @@ void write_redis(MetricsText& out, const redis::ClientStats& stats) {
 std::string write_report(const ShardFigures& figures) {
     const std::string index = std::to_string(figures.index);
     MetricsText out({{"shard", index}});
-    write_server(out, figures.server.stats());
+    write_process(out, figures);
+    write_server(out, figures);
+    write_requests(out, figures.requests);
     write_allocations(out, figures);
+    write_pools(out, figures);
     if (!figures.gates.empty()) write_gates(out, figures);
     write_calls(out, figures);
     if (figures.redis) write_redis(out, *figures.redis);
-    out.begin_summary("ringmaster_loop_lag_seconds",
-                      "How long the kernel's events waited for the shard's thread.");
-    out.sample(figures.reactor.lag());
     return std::move(out).take();
 }
 
-std::string collect_reports(runtime::Scheduler& scheduler, const shard::SharedPage& page,
-                            const std::vector<shard::Shard*>& shards) {
+Reports collect_reports(runtime::Scheduler& scheduler, const std::vector<shard::Shard*>& shards) {
     const Deadline deadline = Deadline::at(scheduler.now() + kReportTimeout);
-    auto reports = runtime::parallel_map(
+    return runtime::parallel_map(
         scheduler, shards.size(), shards.size(), [&](std::size_t i) -> std::optional<std::string> {
             auto report = shards[i]->report(deadline);
             return report ? std::optional(*std::move(report)) : std::nullopt;
         });
+}
+
+std::string merge_reports(Reports reports, const shard::SharedPage& page) {
     MetricsText out;
     out.begin_gauge("ringmaster_shard_up", "Whether the shard has answered in time.");
     for (std::size_t i = 0; i < reports.size(); ++i) {

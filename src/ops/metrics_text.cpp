@@ -12,6 +12,17 @@ namespace {
 
 constexpr std::string_view kHelp = "# HELP ";
 
+constexpr auto kBounds = [] {
+    constexpr std::array kSteps = {10, 15, 20, 30, 50, 70};
+    std::array<Histogram::Duration, 5 * kSteps.size() + 4> bounds{};
+    std::int64_t unit_ns = 1'000;
+    for (std::size_t i = 0; i < bounds.size(); ++i) {
+        if (i > 0 && i % kSteps.size() == 0) unit_ns *= 10;
+        bounds[i] = Histogram::Duration(kSteps[i % kSteps.size()] * unit_ns);
+    }
+    return bounds;
+}();
+
 void append_label(std::string& out, const Label& label) {
     if (!out.empty() && out.back() != '{') out += ',';
     out.append(label.first).append("=\"");
@@ -29,7 +40,7 @@ void append_label(std::string& out, const Label& label) {
 std::string seconds(Histogram::Duration duration) {
     char text[40];
     const int size =
-        std::snprintf(text, sizeof text, "%.9g", std::chrono::duration<double>(duration).count());
+        std::snprintf(text, sizeof text, "%.12g", std::chrono::duration<double>(duration).count());
     return {text, static_cast<std::size_t>(size)};
 }
 
@@ -40,6 +51,10 @@ std::string_view word_at(std::string_view line, std::size_t begin) noexcept {
 }
 
 }  // namespace
+
+std::span<const Histogram::Duration> duration_bounds() noexcept {
+    return kBounds;
+}
 
 MetricsText::MetricsText(Labels common) {
     for (const Label& label : common) append_label(common_, label);
@@ -74,15 +89,12 @@ void MetricsText::sample(Histogram::Duration value, Labels labels) {
 }
 
 void MetricsText::sample(const Histogram& durations, Labels labels) {
-    struct Quantile {
-        const char* name;
-        double value;
-    };
-    constexpr std::array kQuantiles = {Quantile{"0.5", 0.5}, Quantile{"0.9", 0.9},
-                                       Quantile{"0.99", 0.99}, Quantile{"0.999", 0.999}};
-    for (const Quantile& quantile : kQuantiles) {
-        line("", labels, {"quantile", quantile.name}, seconds(durations.quantile(quantile.value)));
+    std::array<std::uint64_t, kBounds.size()> counts;
+    durations.count_up_to(kBounds, counts);
+    for (std::size_t i = 0; i < kBounds.size(); ++i) {
+        line("_bucket", labels, {"le", seconds(kBounds[i])}, std::to_string(counts[i]));
     }
+    line("_bucket", labels, {"le", "+Inf"}, std::to_string(durations.count()));
     line("_sum", labels, {}, seconds(durations.sum()));
     line("_count", labels, {}, std::to_string(durations.count()));
 }

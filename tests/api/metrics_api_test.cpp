@@ -8,7 +8,9 @@ namespace {
 
 TEST(MetricsApi, AnswersWhatIsCollectedAtEachRequest) {
     int asked = 0;
-    MetricsApi api([&] { return "a " + std::to_string(++asked) + "\n"; });
+    const AdminAccess admin("");
+    MetricsApi api(admin, ReadAccess::everybody,
+                   [&] { return "a " + std::to_string(++asked) + "\n"; });
     http::Router router;
     api.register_routes(router);
     for (const char* const expected : {"a 1\n", "a 2\n"}) {

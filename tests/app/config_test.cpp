@@ -135,6 +135,10 @@ void expect_defaults(const Config& c) {
     EXPECT_EQ(c.log.level, LogLevel::info);
     EXPECT_EQ(c.log.format, LogFormat::text);
     EXPECT_EQ(c.log.file, "");
+    EXPECT_EQ(c.metrics.access, api::ReadAccess::everybody);
+    EXPECT_EQ(c.metrics.max_pools, 200u);
+    EXPECT_EQ(c.status.access, api::ReadAccess::everybody);
+    EXPECT_EQ(c.status.max_watchers, 1000u);
     EXPECT_FALSE(c.access_log);
 }
 
@@ -229,6 +233,12 @@ TEST_F(ConfigTest, SetsWhatItIsTold) {
         [store]
         fsync = "always"
         history_days = 0
+        [metrics]
+        access = "admin"
+        max_pools = 0
+        [status]
+        access = "admin"
+        max_watchers = 3
         [log]
         level = "debug"
         format = "json"
@@ -266,6 +276,10 @@ TEST_F(ConfigTest, SetsWhatItIsTold) {
     EXPECT_EQ(c.store.history, std::chrono::days(0));
     EXPECT_EQ(c.log.level, LogLevel::debug);
     EXPECT_EQ(c.log.format, LogFormat::json);
+    EXPECT_EQ(c.metrics.access, api::ReadAccess::admin);
+    EXPECT_EQ(c.metrics.max_pools, 0u);
+    EXPECT_EQ(c.status.access, api::ReadAccess::admin);
+    EXPECT_EQ(c.status.max_watchers, 3u);
     EXPECT_TRUE(c.access_log);
 
     ASSERT_EQ(c.pools.size(), 2u);
@@ -308,6 +322,8 @@ TEST_F(ConfigTest, TellsAWrongType) {
     EXPECT_EQ(said_before_pool("[server]\nmax_headers = 1.5\n"),
               "x.toml:2:15: [server] max_headers is 1.5; expected an integer from 1 to 10000 "
               "(fields)");
+    EXPECT_EQ(said_before_pool("[status]\naccess = \"none\"\n"),
+              "x.toml:2:10: [status] access is \"none\"; expected \"public\" or \"admin\"");
     EXPECT_EQ(said_before_pool("[log]\naccess = 1\n"),
               "x.toml:2:10: [log] access is 1; expected true or false");
     EXPECT_EQ(said_before_pool("[log]\nfile = [\"a\"]\n"),
@@ -437,7 +453,8 @@ TEST_F(ConfigTest, TellsAnUnknownSection) {
               "x.toml:1:2: there is no section sever; did you mean [server]?");
     EXPECT_EQ(said_before_pool("[http]\nbacklog = 5\n"),
               "x.toml:1:2: there is no section http; expected one of [server], [peers], [api], "
-              "[streams], [cors], [admin], [runtime], [store], [redis], [log], [[pool]]");
+              "[streams], [cors], [admin], [runtime], [store], [redis], [metrics], [status], "
+              "[log], [[pool]]");
     EXPECT_EQ(said_before_pool("[[pools]]\nid = \"a\"\n"),
               "x.toml:1:3: there is no section pools; did you mean [[pool]]?");
 }
@@ -579,7 +596,8 @@ TEST_F(ConfigTest, TellsAllProblemsInTheOrderOfTheFile) {
               "(fields)\n"
               "x.toml:8:13: [api] max_batch is true; expected an integer from 1 to 100000 (rows)\n"
               "x.toml:9:2: there is no section nonsense; expected one of [server], [peers], [api], "
-              "[streams], [cors], [admin], [runtime], [store], [redis], [log], [[pool]]");
+              "[streams], [cors], [admin], [runtime], [store], [redis], [metrics], [status], "
+              "[log], [[pool]]");
 }
 
 TEST_F(ConfigTest, TellsWhereItIsNotToml) {

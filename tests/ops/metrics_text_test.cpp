@@ -1,7 +1,9 @@
 #include "ringmaster/ops/metrics_text.hpp"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -45,16 +47,33 @@ TEST(MetricsText, EscapesValuesOfLabels) {
     EXPECT_NE(metrics.text().find("a{pool=\"a\\\"b\\\\c\\nd\"} 1\n"), std::string::npos);
 }
 
-TEST(MetricsText, WritesDurationsAsASummary) {
+TEST(MetricsText, WritesDurationsAsAHistogram) {
     Histogram lag;
-    for (int i = 0; i < 10; ++i) lag.record(2s);
+    for (const auto duration : {9us, 120us, 120us, 4'000'000us}) lag.record(duration);
     MetricsText metrics;
-    metrics.begin_summary("lag_seconds", "Lag.");
+    metrics.begin_histogram("lag_seconds", "Lag.");
     metrics.sample(lag, {{"x", "y"}});
-    EXPECT_NE(metrics.text().find("# TYPE lag_seconds summary\n"), std::string::npos);
-    EXPECT_NE(metrics.text().find("lag_seconds{x=\"y\",quantile=\"0.99\"} 2\n"), std::string::npos);
-    EXPECT_NE(metrics.text().find("lag_seconds_sum{x=\"y\"} 20\n"), std::string::npos);
-    EXPECT_NE(metrics.text().find("lag_seconds_count{x=\"y\"} 10\n"), std::string::npos);
+    const std::string& text = metrics.text();
+    EXPECT_TRUE(
+        text.starts_with("# HELP lag_seconds Lag.\n# TYPE lag_seconds histogram\n"
+                         "lag_seconds_bucket{x=\"y\",le=\"1e-05\"} 1\n"));
+    EXPECT_NE(text.find("le=\"0.0001\"} 1\nlag_seconds_bucket{x=\"y\",le=\"0.00015\"} 3\n"),
+              text.npos);
+    EXPECT_TRUE(
+        text.ends_with("lag_seconds_bucket{x=\"y\",le=\"3\"} 3\n"
+                       "lag_seconds_bucket{x=\"y\",le=\"+Inf\"} 4\n"
+                       "lag_seconds_sum{x=\"y\"} 4.000249\n"
+                       "lag_seconds_count{x=\"y\"} 4\n"));
+}
+
+TEST(MetricsText, HasBoundsThatAscend) {
+    const auto bounds = duration_bounds();
+    EXPECT_TRUE(std::ranges::is_sorted(bounds, std::less_equal<>()));
+    EXPECT_EQ(bounds.front(), 10us);
+    EXPECT_EQ(bounds.back(), 3s);
+    for (const auto bound : {50ms, 100ms, 1000ms}) {  // that alerts want to ask for
+        EXPECT_TRUE(std::ranges::find(bounds, bound) != bounds.end()) << bound.count();
+    }
 }
 
 TEST(MetricsText, CountsUpHistograms) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "ringmaster/api/admin_access.hpp"
 #include "ringmaster/http/response.hpp"
 #include "ringmaster/http/router.hpp"
 
@@ -12,7 +13,8 @@ namespace ringmaster::api {
 class MetricsApi {
   public:
     /// `collect` gives the text, in the format that ops::MetricsText writes; it may suspend.
-    explicit MetricsApi(std::function<std::string()> collect);
+    /// `admin` must outlive the router.
+    MetricsApi(const AdminAccess& admin, ReadAccess access, std::function<std::string()> collect);
 
     /// Adds the route below to `router`, which must not outlive this.
     void register_routes(http::Router& router) const;
@@ -21,6 +23,8 @@ class MetricsApi {
     void metrics(http::Response& response) const;
 
   private:
+    const AdminAccess& admin_;
+    const ReadAccess access_;
     std::function<std::string()> collect_;
 };
 

@@ -40,7 +40,7 @@ class Backend {
     virtual const std::vector<shard::Shard*>& all() const noexcept = 0;
     /// How many numbers this process alone looks after.
     virtual std::size_t own_numbers() const = 0;
-    /// Fills in what the backend knows.
+    /// Suspends. Fills in what the backend knows.
     virtual void add_figures(ShardFigures& figures) = 0;
 };
 

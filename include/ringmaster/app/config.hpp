@@ -1,5 +1,6 @@
 #pragma once
 
+#include "ringmaster/api/admin_access.hpp"
 #include "ringmaster/api/history_api.hpp"
 #include "ringmaster/api/number_streams.hpp"
 #include "ringmaster/api/numbers_request.hpp"
@@ -57,6 +58,16 @@ struct RedisConfig {
     bool enabled() const noexcept { return !url.empty(); }
 };
 
+struct MetricsConfig {
+    api::ReadAccess access = api::ReadAccess::everybody;
+    std::size_t max_pools = 0;  ///< of a shard that are told one by one
+};
+
+struct StatusConfig {
+    api::ReadAccess access = api::ReadAccess::everybody;
+    std::size_t max_watchers = 0;  ///< of one shard
+};
+
 struct PoolConfig {
     ringpool::PoolDefinition definition;
     std::filesystem::path numbers_file;  ///< empty: its numbers are not the file's business
@@ -94,6 +105,8 @@ struct Config {
     std::chrono::milliseconds stall_warning{0};
     store::EmbeddedStoreOptions store;  ///< history and limits are those of Redis, too
     RedisConfig redis;
+    MetricsConfig metrics;
+    StatusConfig status;
     LogOptions log;
     bool access_log = false;
     std::vector<PoolConfig> pools;

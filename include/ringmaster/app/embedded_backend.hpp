@@ -3,6 +3,7 @@
 #include "ringmaster/app/backend.hpp"
 #include "ringmaster/app/config.hpp"
 #include "ringmaster/app/peer_shards.hpp"
+#include "ringmaster/app/pool_watch.hpp"
 #include "ringmaster/app/shard_process.hpp"
 #include "ringmaster/base/log.hpp"
 #include "ringmaster/ringpool/hold_history.hpp"
@@ -47,7 +48,7 @@ class EmbeddedBackend final : public Backend {
     /// Where it can't be done now, the next change will do it.
     Result<void> recover() override;
     void catch_up(Deadline deadline) override;
-    void close() override { own_store_->close(); }
+    void close() override;
 
     shard::Shard& own() noexcept override { return *own_; }
     const std::vector<shard::Shard*>& all() const noexcept override { return all_; }
@@ -60,6 +61,7 @@ class EmbeddedBackend final : public Backend {
     void open_store(const Config& config, const ShardSetup& setup);
     void make_one(const Config& config, std::function<std::string()> report);
     shard::OverflowCounts overflow_counts(std::string_view pool_id) const;
+    std::vector<std::string> own_pools() const;
 
     runtime::Reactor& reactor_;
     ringpool::Catalog& catalog_;
@@ -75,6 +77,7 @@ class EmbeddedBackend final : public Backend {
     std::string catalog_problem_;     ///< that was told last
     std::unique_ptr<shard::ShardNeighbours> neighbours_;
     std::unique_ptr<store::EmbeddedStore> own_store_;
+    std::unique_ptr<PoolWatch> pool_watch_;
     std::unique_ptr<shard::OwnShard> own_;
     std::unique_ptr<shard::RoutedStore> store_of_all_;
     std::unique_ptr<shard::RoutedPools> pools_of_all_;

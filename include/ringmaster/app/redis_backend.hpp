@@ -3,6 +3,7 @@
 #include "ringmaster/app/backend.hpp"
 #include "ringmaster/app/config.hpp"
 #include "ringmaster/app/peer_shards.hpp"
+#include "ringmaster/app/pool_watch.hpp"
 #include "ringmaster/app/shard_process.hpp"
 #include "ringmaster/base/log.hpp"
 #include "ringmaster/redis/client.hpp"
@@ -53,9 +54,14 @@ class RedisBackend final : public Backend {
   private:
     Result<void> begin_store(Deadline deadline);
     ringpool::PoolCounters counters(ringpool::PoolIndex pool) const;
+    std::vector<std::string> all_pools() const;
+    PoolStandings counters_of_pools() const;
 
     const RedisConfig& config_;
+    const MetricsConfig& metrics_;
+    const shard::ShardIndex self_;
     runtime::Reactor& reactor_;
+    const ringpool::Catalog& catalog_;
     Log& log_;
     const std::unique_ptr<redis::Client> client_;
     redis_store::FunctionCaller functions_;
@@ -63,6 +69,7 @@ class RedisBackend final : public Backend {
     redis_store::RedisStore store_;
     shard::GuardedStore guarded_;
     redis_store::RedisPools pools_;
+    PoolWatch pool_watch_;
     std::optional<ringpool::SessionHasher::Key> secret_;  ///< nothing: not known yet
     ringpool::SessionHasher hasher_;  ///< of history_; with the right key once that is known
     redis_store::RedisHistory history_;

@@ -8,14 +8,18 @@
 #include "ringmaster/api/number_streams.hpp"
 #include "ringmaster/api/numbers_api.hpp"
 #include "ringmaster/api/pools_api.hpp"
+#include "ringmaster/api/status_api.hpp"
+#include "ringmaster/api/status_feed.hpp"
 #include "ringmaster/app/backend.hpp"
 #include "ringmaster/app/config.hpp"
 #include "ringmaster/app/number_files.hpp"
 #include "ringmaster/app/pool_reconciler.hpp"
 #include "ringmaster/app/shard_process.hpp"
+#include "ringmaster/app/status_snapshot.hpp"
 #include "ringmaster/app/supervisor_link.hpp"
 #include "ringmaster/base/clock.hpp"
 #include "ringmaster/base/log.hpp"
+#include "ringmaster/http/middleware/request_meter.hpp"
 #include "ringmaster/http/router.hpp"
 #include "ringmaster/http/server.hpp"
 #include "ringmaster/net/listener.hpp"
@@ -63,6 +67,7 @@ class Service {
 
   private:
     http::RequestHandler make_handler();
+    Reports collect();
     std::string report();
     void await_signal();
     void follow_supervisor();
@@ -83,6 +88,7 @@ class Service {
     const ShardSetup& setup_;
     Clock& clock_;
     Log& log_;
+    const WallTime started_;
     const std::function<void()> reopen_log_;
     ErrorReporter errors_;
     runtime::Reactor reactor_;
@@ -102,7 +108,12 @@ class Service {
     api::HistoryApi history_api_;
     api::HealthApi health_api_;
     api::MetricsApi metrics_api_;
+    StatusSnapshots status_snapshots_;
+    api::StatusFeed status_feed_;
+    api::StatusApi status_api_;
     http::Router router_;
+    http::RequestMeter request_meter_;
+    const http::ServerLimits server_limits_;
     http::Server server_;
     shard::DoorKeeper doors_;
     boost::asio::signal_set signals_;

@@ -1,5 +1,8 @@
 #pragma once
 
+#include "ringmaster/app/pool_watch.hpp"
+#include "ringmaster/base/clock.hpp"
+#include "ringmaster/http/middleware/request_meter.hpp"
 #include "ringmaster/http/server.hpp"
 #include "ringmaster/redis/client.hpp"
 #include "ringmaster/ringpool/pool_administration.hpp"
@@ -13,6 +16,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace ringmaster::app {
@@ -29,11 +33,23 @@ struct ShardFigures {
         std::string owner;  ///< a shard's index, or "redis"
         const shard::GuardedStore& guarded;
     };
+    /// Answers that are open without end.
+    struct Streams {
+        std::string_view endpoint;
+        std::size_t open;
+    };
     shard::ShardIndex index;
+    WallTime started;
+    bool ready;  ///< as /readyz says
     const http::Server& server;
+    std::size_t max_connections;
+    const http::RequestMeter& requests;
     const runtime::Reactor& reactor;
     const shard::PeerService& service;
+    std::vector<Streams> streams;
     ringpool::PoolCounters counters;  ///< of all pools of this shard
+    PoolStandings pools;
+    bool tells_numbers;  ///< of pools; no other shard tells those of the same
     std::vector<Peer> peers;
     std::vector<Gate> gates;
     std::optional<redis::ClientStats> redis;
@@ -43,10 +59,14 @@ struct ShardFigures {
 /// suspend.
 std::string write_report(const ShardFigures& figures);
 
-/// Suspends. The metrics of all shards, and whether each of them is up: `ringmaster_shard_up` is 0
-/// where it has not answered within kReportTimeout.
+/// Suspends. What each of the shards writes, by index; nothing of one that has not answered within
+/// kReportTimeout.
 inline constexpr std::chrono::milliseconds kReportTimeout{500};
-std::string collect_reports(runtime::Scheduler& scheduler, const shard::SharedPage& page,
-                            const std::vector<shard::Shard*>& shards);
+using Reports = std::vector<std::optional<std::string>>;
+Reports collect_reports(runtime::Scheduler& scheduler, const std::vector<shard::Shard*>& shards);
+
+/// The metrics of all shards as one text, and whether each of them is up: `ringmaster_shard_up` is
+/// 0 where it has not answered.
+std::string merge_reports(Reports reports, const shard::SharedPage& page);
 
 }  // namespace ringmaster::app

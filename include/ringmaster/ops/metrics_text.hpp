@@ -16,6 +16,10 @@ namespace ringmaster::ops {
 using Label = std::pair<std::string_view, std::string_view>;
 using Labels = std::initializer_list<Label>;
 
+/// The buckets of all histograms of durations: from 10 microseconds to 3 seconds, six to a power of
+/// ten: each is at most 5/3 of the one before, and so is the error of a quantile.
+std::span<const Histogram::Duration> duration_bounds() noexcept;
+
 /// Writes metrics in the text format of Prometheus, version 0.0.4
 /// (prometheus.io/docs/instrumenting/ exposition_formats). All samples carry the labels that the
 /// writer was made with, in front of their own. Durations are told in seconds.
@@ -36,14 +40,11 @@ class MetricsText {
     void begin_histogram(std::string_view name, std::string_view help) {
         begin(name, help, "histogram");
     }
-    void begin_summary(std::string_view name, std::string_view help) {
-        begin(name, help, "summary");
-    }
 
     /// Of the counter or gauge that was begun last.
     void sample(std::uint64_t value, Labels labels = {});
     void sample(Histogram::Duration value, Labels labels = {});
-    /// Of the summary that was begun last: the median, 90 %, 99 % and 99.9 %, sum and count.
+    /// Of the histogram that was begun last, with the bounds of duration_bounds().
     void sample(const Histogram& durations, Labels labels = {});
     /// Of the histogram that was begun last: counts[i] is how many values were at most 2^i and more
     /// than 2^(i-1); of the last one, how many were more than that. `sum` is that of all values.

@@ -36,7 +36,8 @@ class OwnShard final : public Shard {
         std::function<Result<void>(std::string_view pool_id)> sweep_left;
         /// Whether it is in one of the store's pools; does not suspend.
         std::function<bool(ringpool::PhoneNumber)> has_number;
-        // Of the process; these don't suspend:
+        // Of the process:
+        /// Does not suspend.
         std::function<OverflowCounts(std::string_view pool_id)> overflow_counts;
         std::function<std::string()> report;
     };

@@ -270,9 +270,11 @@ TEST(OpenAnswer, SaysSoWhereTheClientTakesNothing) {
         Peer peer(server);
         peer.send(kGet);
         peer.read_until("begin\r\n");
+        EXPECT_EQ(stream.unsent_bytes(), 0u);
         std::size_t sent = 0;
         while (stream.send(part)) sent += part.size();
         EXPECT_FALSE(stream.send(part));
+        EXPECT_GT(stream.unsent_bytes() + part.size(), 50'000u);
         EXPECT_TRUE(stream.is_open());
         std::size_t received = 0;
         while (received < sent) {
@@ -280,6 +282,7 @@ TEST(OpenAnswer, SaysSoWhereTheClientTakesNothing) {
         }
         EXPECT_EQ(received, sent);
         EXPECT_TRUE(stream.send(part));
+        EXPECT_LE(stream.unsent_bytes(), part.size() + 16);  // a chunk has a size and line ends
     });
 }
 

@@ -213,6 +213,7 @@ std::string Service::report() {
                          .service = peer_service_,
                          .streams = {{"numbers", number_streams_.stats().streams},
                                      {"status", status_feed_.watchers()}},
+                         .number_streams = number_streams_.stats(),
                          .counters = {},
                          .pools = {},
                          .tells_numbers = false,

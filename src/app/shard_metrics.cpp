@@ -74,6 +74,18 @@ void write_server(MetricsText& out, const ShardFigures& figures) {
             "Requests whose client left before the answer.", server.abandoned);
 }
 
+void write_number_streams(MetricsText& out, const api::NumberStreamStats& streams) {
+    counter(out, "ringmaster_number_streams_opened_total",
+            "Streams by which a page held its visitor's number.", streams.opened);
+    counter(out, "ringmaster_number_stream_renewals_total",
+            "Rows that the store was asked for so that numbers stay with who watches.",
+            streams.renewals);
+    counter(out, "ringmaster_number_stream_failed_renewals_total",
+            "Renewals that it could not answer in time.", streams.failed_renewals);
+    counter(out, "ringmaster_number_stream_changes_total",
+            "Numbers that visitors got in place of the one they had.", streams.changes);
+}
+
 void write_requests(MetricsText& out, const http::RequestMeter& requests) {
     out.begin_histogram("ringmaster_request_duration_seconds",
                         "How long requests were in work; those whose answer is a stream are not "
@@ -266,6 +278,7 @@ std::string write_report(const ShardFigures& figures) {
     MetricsText out({{"shard", index}});
     write_process(out, figures);
     write_server(out, figures);
+    write_number_streams(out, figures.number_streams);
     write_requests(out, figures.requests);
     write_allocations(out, figures);
     write_pools(out, figures);

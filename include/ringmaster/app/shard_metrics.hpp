@@ -1,5 +1,6 @@
 #pragma once
 
+#include "ringmaster/api/number_streams.hpp"
 #include "ringmaster/app/pool_watch.hpp"
 #include "ringmaster/base/clock.hpp"
 #include "ringmaster/http/middleware/request_meter.hpp"
@@ -47,6 +48,7 @@ struct ShardFigures {
     const runtime::Reactor& reactor;
     const shard::PeerService& service;
     std::vector<Streams> streams;
+    const api::NumberStreamStats& number_streams;
     ringpool::PoolCounters counters;  ///< of all pools of this shard
     PoolStandings pools;
     bool tells_numbers;  ///< of pools; no other shard tells those of the same

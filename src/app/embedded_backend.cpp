@@ -37,7 +37,8 @@ EmbeddedBackend::EmbeddedBackend(const Config& config, const ShardSetup& setup,
       catalog_helper_(reactor, "catalog"),
       feed_(reactor.scheduler(), *setup.page, catalog, placement_, self_, definition_files()),
       others_(make_peer_shards(config, setup, reactor, catalog, log)),
-      all_(setup.peers.size()) {
+      all_(setup.peers.size()),
+      overflows_({ringpool::EventType::overflow}, {}, config.events.hub.max_buffer_bytes) {
     guard_others(config);
     open_store(config, setup);
     make_one(config, std::move(report));
@@ -82,10 +83,13 @@ void EmbeddedBackend::open_store(const Config& config, const ShardSetup& setup) 
 }
 
 void EmbeddedBackend::make_one(const Config& config, std::function<std::string()> report) {
+    own_events_ =
+        std::make_unique<shard::OwnEvents>(reactor_.scheduler(), overflows_, own_store_->events());
     own_ = std::make_unique<shard::OwnShard>(shard::OwnShard::Parts{
         .store = *own_store_,
         .pools = own_store_->pools(),
         .history = own_store_->history(),
+        .events = *own_events_,
         .look_up =
             [this](std::span<const ringpool::PhoneNumber> numbers) {
                 return own_store_->pools().look_up(numbers);
@@ -101,6 +105,8 @@ void EmbeddedBackend::make_one(const Config& config, std::function<std::string()
     for (std::size_t i = 0; i < others_.size(); ++i) stores[others_[i].index] = gates_[i].get();
     store_of_all_ = std::make_unique<shard::RoutedStore>(reactor_.scheduler(), catalog_, placement_,
                                                          self_, std::move(stores));
+    observed_ = std::make_unique<shard::ObservedStore>(*store_of_all_, catalog_,
+                                                       reactor_.scheduler(), overflows_);
     pools_of_all_ = std::make_unique<shard::RoutedPools>(
         reactor_.scheduler(), placement_, all_,
         [this] { return feed_.catch_up(reactor_.scheduler().deadline()); });

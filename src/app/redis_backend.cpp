@@ -3,11 +3,13 @@
 #include "ringmaster/base/deadline.hpp"
 #include "ringmaster/redis_store/open_store.hpp"
 
+#include <cstdint>
 #include <unistd.h>
 #include <utility>
 
 namespace ringmaster::app {
 
+using ringpool::EventType;
 using ringpool::OverflowReason;
 
 namespace {
@@ -27,6 +29,11 @@ redis_store::RedisStoreOptions store_options(const Config& config) {
     return {.prefix = config.redis.prefix,
             .history = config.store.history,
             .wait_replicas = config.redis.wait_replicas};
+}
+
+// Processes of one shard come one after the other.
+std::uint64_t life(const runtime::Scheduler& scheduler) noexcept {
+    return static_cast<std::uint64_t>(scheduler.wall_now().time_since_epoch().count());
 }
 
 // Gates that tripped together must not come back together.
@@ -64,6 +71,10 @@ RedisBackend::RedisBackend(const Config& config, const ShardSetup& setup, runtim
                {.slow = OverflowReason::store_unavailable,
                 .gone = OverflowReason::store_unavailable,
                 .name = "Redis"}),
+      events_({EventType::allocation, EventType::overflow, EventType::release}, {EventType::touch},
+              config.events.hub.max_buffer_bytes),
+      observed_(guarded_, catalog, reactor.scheduler(), events_),
+      own_events_(reactor.scheduler(), events_, life(reactor.scheduler())),
       pools_({.reactor = reactor,
               .functions = functions_,
               .follower = follower_,
@@ -82,6 +93,7 @@ RedisBackend::RedisBackend(const Config& config, const ShardSetup& setup, runtim
       own_({.store = guarded_,
             .pools = pools_,
             .history = history_,
+            .events = own_events_,
             .look_up = [](auto) { return std::vector<store::NumberKnowledge>(); },
             .sweep_left = [](auto) { return Result<void>(); },
             .has_number = [](auto) { return false; },

@@ -78,8 +78,14 @@ http::ServerLimits server_limits(const Config& config, std::size_t shards, Log& 
 }
 
 std::size_t fibers(const Config& config, std::size_t shards) {
-    // A request to all shards takes a fiber for each of the others.
-    return config.max_requests_in_flight + kOwnFibers + (shards - 1) * kFibersPerPeer;
+    // A request to all shards takes a fiber for each of the others, and so do the events of all.
+    return config.max_requests_in_flight + kOwnFibers + 1 + (shards - 1) * (kFibersPerPeer + 1);
+}
+
+std::vector<ringpool::EventSource*> event_sources(const std::vector<shard::Shard*>& shards) {
+    std::vector<ringpool::EventSource*> sources;
+    for (shard::Shard* const shard : shards) sources.push_back(&shard->events());
+    return sources;
 }
 
 /// Requests by what they are for; metrics tell of each by itself.
@@ -141,6 +147,8 @@ Service::Service(const Config& config, const ShardSetup& setup, Clock& clock, Lo
       compat_api_(catalog_, backend_->store(), reactor_.scheduler(), clock, errors_, config.api),
       pools_api_(admin_access_, catalog_, backend_->pools(), import_helper_, config.pools_api),
       history_api_(admin_access_, backend_->history(), reactor_.scheduler(), config.history_api),
+      events_api_(admin_access_, catalog_, reactor_.scheduler(), event_sources(backend_->all()),
+                  config.events),
       health_api_(backend_->store(), [this] { return server_.draining(); }),
       metrics_api_(admin_access_, config.metrics.access,
                    [this] { return merge_reports(collect(), *setup_.page); }),
@@ -163,6 +171,7 @@ Service::Service(const Config& config, const ShardSetup& setup, Clock& clock, Lo
     compat_api_.register_routes(router_);
     pools_api_.register_routes(router_);
     history_api_.register_routes(router_);
+    events_api_.register_routes(router_);
     health_api_.register_routes(router_);
     metrics_api_.register_routes(router_);
     api::register_embed_script(router_);
@@ -311,6 +320,7 @@ void Service::stop_when_told() {
     answering.store(true, std::memory_order_relaxed);
     doors_.stop();
     close_doors();
+    events_api_.stop();
     if (const std::size_t left = server_.drain(deadline); left > 0) {
         log_.warning(std::to_string(left) + " connections are cut off after " +
                      std::to_string(config_.drain_timeout.count()) + " ms");

@@ -267,6 +267,7 @@ bool RedisStore::Batch::take(const Part& part, const redis::Call& call,
         allocation.number = row.number;
         allocation.formatted = row.formatted;
         allocation.expires_at = wall_now + (row.expires_at - answer->now());
+        allocation.is_new = early || row.outcome == Outcome::new_hold;
     }
     return true;
 }

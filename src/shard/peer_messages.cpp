@@ -6,6 +6,7 @@
 #include <array>
 #include <chrono>
 #include <concepts>
+#include <limits>
 #include <type_traits>
 #include <utility>
 
@@ -69,6 +70,20 @@ void members(auto& archive, Of<store::NumberKnowledge> auto& v) {
     archive(v.number, v.pool, v.draining, v.has_left, v.slot);
 }
 
+void members(auto& archive, Of<ringpool::EventPosition> auto& v) {
+    archive(v.journal, v.number);
+}
+void members(auto& archive, Of<ringpool::Event> auto& v) {
+    archive(v.type, v.position, v.time, v.pool_id, v.number, v.session_id, v.context, v.erased,
+            v.expires_at, v.reason, v.lost, v.count);
+}
+void members(auto& archive, Of<ringpool::EventQuery> auto& v) {
+    archive(v.after, v.types, v.patience);
+}
+void members(auto& archive, Of<ringpool::EventBatch> auto& v) {
+    archive(v.events, v.next, v.complete);
+}
+
 void members(auto& archive, Of<ReleaseCall> auto& v) {
     archive(v.pool_id, v.number, v.session_id, v.context);
 }
@@ -108,12 +123,22 @@ void members(auto& archive, Of<SweepCall> auto& v) {
 void members(auto& archive, Of<ReportCall> auto&) {
     archive();
 }
+void members(auto& archive, Of<EventsCall> auto& v) {
+    archive(v.query);
+}
 
 constexpr auto last_of(ringpool::Hold::Detail) {
     return ringpool::Hold::Detail::lost;
 }
 constexpr auto last_of(ringpool::NumberState::State) {
     return ringpool::NumberState::State::cooling;
+}
+
+constexpr auto last_of(ringpool::EventType) {
+    return ringpool::EventType::lost;
+}
+constexpr auto last_of(ringpool::OverflowReason) {
+    return ringpool::OverflowReason::store_unavailable;
 }
 
 /// No element of a list takes less: each has a number, or texts and times.
@@ -154,6 +179,8 @@ class Writer {
     void put(Context context) { put(context.bytes()); }
     void put(WallTime time) { put(std::int64_t{time.time_since_epoch().count()}); }
     void put(std::chrono::seconds time) { put(std::int64_t{time.count()}); }
+    void put(std::chrono::milliseconds time) { put(std::int64_t{time.count()}); }
+    void put(ringpool::EventTypes types) { put(types.bits()); }
     template <class T>
     void put(const std::optional<T>& value) {
         put(value.has_value());
@@ -250,6 +277,19 @@ class Reader {
         get(seconds);
         time = std::chrono::seconds(seconds);
     }
+    void get(std::chrono::milliseconds& time) {
+        std::int64_t ms = 0;
+        get(ms);
+        // What nobody means would overflow when it is reckoned with.
+        check(ms >= 0 && ms <= std::numeric_limits<std::int32_t>::max());
+        time = std::chrono::milliseconds(failed_ ? 0 : ms);
+    }
+    void get(ringpool::EventTypes& types) {
+        std::uint8_t bits = 0;
+        get(bits);
+        types = ringpool::EventTypes::from_bits(bits);
+        check(types.bits() == bits);
+    }
     template <class T>
     void get(std::optional<T>& value) {
         bool there = false;
@@ -307,6 +347,7 @@ RINGMASTER_VALUE(OverflowCountsCall)
 RINGMASTER_VALUE(LookUpCall)
 RINGMASTER_VALUE(SweepCall)
 RINGMASTER_VALUE(ReportCall)
+RINGMASTER_VALUE(EventsCall)
 RINGMASTER_VALUE(HoldersFound)
 RINGMASTER_VALUE(std::size_t)
 RINGMASTER_VALUE(bool)
@@ -316,6 +357,7 @@ RINGMASTER_VALUE(ringpool::PoolFigures)
 RINGMASTER_VALUE(OverflowCounts)
 RINGMASTER_VALUE(std::vector<store::NumberKnowledge>)
 RINGMASTER_VALUE(std::string)
+RINGMASTER_VALUE(ringpool::EventBatch)
 #undef RINGMASTER_VALUE
 
 }  // namespace ringmaster::shard

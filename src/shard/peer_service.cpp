@@ -282,6 +282,9 @@ void PeerService::State::answer(Work& work) {
         case CallType::report:
             return answer_with<ReportCall>(work,
                                            [&](ReportCall&) { return own_.report(deadline); });
+        case CallType::events:
+            return answer_with<EventsCall>(
+                work, [&](EventsCall& call) { return own_.events().read(call.query, deadline); });
     }
 }
 

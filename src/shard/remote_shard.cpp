@@ -51,17 +51,35 @@ class RemoteShard::Pools final : public ringpool::PoolAdministration {
     const std::chrono::milliseconds timeout_;
 };
 
+class RemoteShard::Events final : public ringpool::EventSource {
+  public:
+    explicit Events(PeerLink& link) noexcept : link_(link) {}
+
+    Result<ringpool::EventBatch> read(const ringpool::EventQuery& query,
+                                      Deadline deadline) override {
+        return ask(link_, EventsCall{query}, deadline);
+    }
+
+  private:
+    PeerLink& link_;
+};
+
 RemoteShard::RemoteShard(runtime::Reactor& reactor, Log& log, const ringpool::Catalog& catalog,
                          const RemoteShardOptions& options, const PeerLink::Connect& connect)
     : requests_(reactor, log, options.link, connect),
       others_(reactor, log, options.link, connect),
       store_(catalog, requests_, options.store),
-      pools_(std::make_unique<Pools>(others_, options.pools_timeout)) {}
+      pools_(std::make_unique<Pools>(others_, options.pools_timeout)),
+      events_(std::make_unique<Events>(others_)) {}
 
 RemoteShard::~RemoteShard() = default;
 
 ringpool::PoolAdministration& RemoteShard::pools() noexcept {
     return *pools_;
+}
+
+ringpool::EventSource& RemoteShard::events() noexcept {
+    return *events_;
 }
 
 Result<HoldersFound> RemoteShard::holders(ringpool::PhoneNumber number, std::optional<WallTime> at,

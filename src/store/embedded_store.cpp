@@ -154,6 +154,7 @@ EmbeddedStore::EmbeddedStore(runtime::Reactor& reactor, ringpool::Catalog& catal
       hasher_(parts.secret),
       sync_helper_(reactor, "journal sync"),
       file_helper_(reactor, "store files"),
+      history_helper_(reactor, "journal history"),
       supply_(
           reactor, file_helper_, disk, parts.shape, parts.first.header.segment + 1,
           [this](std::uint32_t segment) {
@@ -175,7 +176,9 @@ EmbeddedStore::EmbeddedStore(runtime::Reactor& reactor, ringpool::Catalog& catal
            [this](std::span<const NumberKnowledge> known) { return adoption_.adopt(known); }},
           {options_.max_pools, options_.max_numbers}),
       history_({reactor, gate_, disk, seat_.directory->root(), seat_.stream, retired_streams_,
-                catalog, holdings_, hasher_, clock_, journal_}),
+                catalog, holdings_, hasher_, clock_, journal_, history_helper_}),
+      events_({reactor, gate_, history_helper_, seat_.directory->root(), shard_, seat_.stream,
+               catalog, holdings_, clock_, journal_}),
       keeper_work_(reactor.scheduler()),
       part_ended_(reactor.scheduler()) {}
 
@@ -294,6 +297,7 @@ bool EmbeddedStore::allocate_chunk(std::span<const AllocationRequest> requests,
         answers[i].number = number.number;
         answers[i].formatted = number.formatted;
         answers[i].expires_at = wall_now + (pool.expires_at(decision.slot) - now);
+        answers[i].is_new = decision.outcome == RingPool::Outcome::fresh;
         any_allocated = true;
     }
     return any_allocated;

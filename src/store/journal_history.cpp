@@ -30,10 +30,7 @@ Error closed() {
 
 }  // namespace
 
-JournalHistory::JournalHistory(Parts parts)
-    : parts_(parts),
-      helper_(parts.reactor, "journal history"),
-      erasing_(parts.reactor.scheduler()) {}
+JournalHistory::JournalHistory(Parts parts) : parts_(parts), erasing_(parts.reactor.scheduler()) {}
 
 Result<std::vector<Hold>> JournalHistory::holders(ringpool::PhoneNumber number,
                                                   std::optional<WallTime> at, std::size_t max,
@@ -49,7 +46,7 @@ Result<std::vector<Hold>> JournalHistory::holders(ringpool::PhoneNumber number,
 
     ChainWalk walk(parts_.root, number, *slot, at.value_or(scheduler.wall_now()) - ahead, max);
     while (true) {
-        const auto more = helper_.run([&] { return walk.go_on(kRecordsAtOnce); });
+        const auto more = parts_.helper.run([&] { return walk.go_on(kRecordsAtOnce); });
         if (!more) return more.error();
         if (!*more) break;
         if (deadline.expired(scheduler.now())) {
@@ -90,9 +87,9 @@ Result<std::size_t> JournalHistory::erase_from(std::uint32_t stream, std::string
                                                std::optional<JournalPosition> end) {
     const fs::path shard = stream_path(parts_.root, stream);
     // An erasure that failed halfway has left records that can't be read.
-    auto done = helper_.run([&] { return finish_erasure(parts_.disk, shard); });
+    auto done = parts_.helper.run([&] { return finish_erasure(parts_.disk, shard); });
     if (!done) return done.error();
-    const auto files = helper_.run([&] { return list_shard(shard); });
+    const auto files = parts_.helper.run([&] { return list_shard(shard); });
     if (!files) return was_removed(shard, 0) ? Result(std::size_t{0}) : files.error();
     if (files->segments.empty()) return std::size_t{0};
     const JournalPosition last = end.value_or(position_at(files->segments.back(), UINT32_MAX));
@@ -101,12 +98,12 @@ Result<std::size_t> JournalHistory::erase_from(std::uint32_t stream, std::string
         if (segment > segment_of(last)) break;
         if (parts_.gate.closed()) return closed();
         // Segment by segment, so that who asks for a holder need not wait for all of them.
-        done = helper_.run(
+        done = parts_.helper.run(
             [&] { return find_erasable(parts_.disk, shard, segment, session_id, last, found); });
         if (!done) return done.error();
     }
     if (found.empty()) return std::size_t{0};
-    done = helper_.run([&] {
+    done = parts_.helper.run([&] {
         auto listed = begin_erasure(parts_.disk, shard, found);
         return listed ? finish_erasure(parts_.disk, shard) : listed;
     });

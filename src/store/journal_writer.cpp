@@ -102,6 +102,7 @@ void JournalWriter::sync_once() {
 
 void JournalWriter::fail(Error error) {
     if (failure_) return;
+    committed_before_failure_ = committed();
     failure_ = std::move(error);
     ++failures_;
     written_waiters_.notify_all();

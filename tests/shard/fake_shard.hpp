@@ -102,11 +102,22 @@ class FakePools final : public ringpool::PoolAdministration {
     }
 };
 
+class FakeEvents final : public ringpool::EventSource {
+  public:
+    std::function<Result<ringpool::EventBatch>(const ringpool::EventQuery&, Deadline)> on_read;
+
+    Result<ringpool::EventBatch> read(const ringpool::EventQuery& query,
+                                      Deadline deadline) override {
+        return on_read(query, deadline);
+    }
+};
+
 /// Likewise. What a test has not set it does not want to be called.
 class FakeShard final : public Shard {
   public:
     FakeStore own_store;
     FakePools own_pools;
+    FakeEvents own_events;
     std::function<Result<HoldersFound>(Deadline)> on_holders;
     std::function<Result<std::size_t>(std::string_view, Deadline)> on_erase;
     std::function<Result<std::vector<store::NumberKnowledge>>(
@@ -117,6 +128,7 @@ class FakeShard final : public Shard {
 
     ringpool::Store& store() noexcept override { return own_store; }
     ringpool::PoolAdministration& pools() noexcept override { return own_pools; }
+    ringpool::EventSource& events() noexcept override { return own_events; }
     Result<HoldersFound> holders(ringpool::PhoneNumber, std::optional<WallTime>, std::size_t,
                                  Deadline deadline) override {
         return on_holders(deadline);

@@ -33,7 +33,8 @@ inline ringpool::PoolDefinition make_pool(std::string id, std::uint64_t overflow
 /// A shard that does as the test says. What is not said is answered with nothing.
 class ScriptedShard final : public Shard,
                             public ringpool::Store,
-                            public ringpool::PoolAdministration {
+                            public ringpool::PoolAdministration,
+                            public ringpool::EventSource {
   public:
     using Requests = std::span<const ringpool::AllocationRequest>;
     using Answers = std::span<ringpool::Allocation>;
@@ -60,10 +61,12 @@ class ScriptedShard final : public Shard,
     std::function<Result<void>(std::string_view)> on_pool;  ///< sweep() and remove_pool()
     std::function<Result<OverflowCounts>(std::string_view)> on_overflow_counts;
     std::function<Result<std::string>(Deadline)> on_report;
+    std::function<Result<ringpool::EventBatch>(const ringpool::EventQuery&, Deadline)> on_events;
     std::size_t allocate_calls = 0;
 
     ringpool::Store& store() noexcept override { return *this; }
     ringpool::PoolAdministration& pools() noexcept override { return *this; }
+    ringpool::EventSource& events() noexcept override { return *this; }
 
     /// The n-th row of all gets number +1201555, n, unless the test says otherwise.
     void allocate(Requests requests, Answers answers, Deadline deadline) override {
@@ -122,6 +125,10 @@ class ScriptedShard final : public Shard,
     }
     Result<OverflowCounts> overflow_counts(std::string_view pool_id, Deadline) override {
         return on_overflow_counts ? on_overflow_counts(pool_id) : OverflowCounts();
+    }
+    Result<ringpool::EventBatch> read(const ringpool::EventQuery& query,
+                                      Deadline deadline) override {
+        return on_events ? on_events(query, deadline) : ringpool::EventBatch();
     }
     Result<std::string> report(Deadline deadline) override {
         return on_report ? on_report(deadline) : std::string();

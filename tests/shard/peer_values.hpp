@@ -46,6 +46,10 @@ void for_each_peer_value(Visit&& visit) {
     visit(LookUpCall{{number(1), number(2)}});
     visit(SweepCall{"autos"});
     visit(ReportCall{});
+    visit(EventsCall{{EventPosition{1, 2},
+                      {EventType::allocation, EventType::release},
+                      std::chrono::milliseconds(200)}});
+    visit(EventsCall{});
 
     Hold hold{Hold::Detail::erased, "autos", "v-81", context, at(1), at(2), at(3), at(4)};
     Hold other = hold;
@@ -63,6 +67,18 @@ void for_each_peer_value(Visit&& visit) {
     Slot slot{{1, 2}, at(3), at(4), at(5), at(6), 7, 8, true};
     visit(std::vector<store::NumberKnowledge>{{number(1), "autos", true, true, slot}, {}});
     visit(std::string("ringmaster_allocations 7\n"));
+    Event event;
+    event.type = EventType::overflow;
+    event.position = {1, 2};
+    event.time = at(3);
+    event.pool_id = "autos";
+    event.number = number(4);
+    event.session_id = "v-81";
+    event.context = context;
+    event.erased = true;
+    event.expires_at = at(5);
+    event.reason = OverflowReason::owner_down;
+    visit(EventBatch{{event, lost_events({EventType::touch}, 6, {7, 8}, at(9))}, {7, 8}, true});
 }
 
 }  // namespace ringmaster::shard

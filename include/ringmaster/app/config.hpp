@@ -1,6 +1,7 @@
 #pragma once
 
 #include "ringmaster/api/admin_access.hpp"
+#include "ringmaster/api/events_api.hpp"
 #include "ringmaster/api/history_api.hpp"
 #include "ringmaster/api/number_streams.hpp"
 #include "ringmaster/api/numbers_request.hpp"
@@ -100,6 +101,7 @@ struct Config {
     std::filesystem::path admin_token_file;
     api::PoolsApiLimits pools_api;
     api::HistoryApiLimits history_api;
+    api::EventsApiOptions events;
     PeerConfig peers;
     std::size_t stack_bytes = 0;
     std::chrono::milliseconds stall_warning{0};

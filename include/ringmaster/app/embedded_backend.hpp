@@ -6,6 +6,7 @@
 #include "ringmaster/app/pool_watch.hpp"
 #include "ringmaster/app/shard_process.hpp"
 #include "ringmaster/base/log.hpp"
+#include "ringmaster/ringpool/event_ring.hpp"
 #include "ringmaster/ringpool/hold_history.hpp"
 #include "ringmaster/ringpool/pool_administration.hpp"
 #include "ringmaster/ringpool/pool_definition.hpp"
@@ -14,6 +15,8 @@
 #include "ringmaster/runtime/reactor.hpp"
 #include "ringmaster/shard/catalog_feed.hpp"
 #include "ringmaster/shard/guarded_store.hpp"
+#include "ringmaster/shard/observed_store.hpp"
+#include "ringmaster/shard/own_events.hpp"
 #include "ringmaster/shard/own_shard.hpp"
 #include "ringmaster/shard/placement.hpp"
 #include "ringmaster/shard/routed_history.hpp"
@@ -40,7 +43,7 @@ class EmbeddedBackend final : public Backend {
                     ringpool::Catalog& catalog, Log& log, std::function<std::string()> report);
     ~EmbeddedBackend() override;
 
-    ringpool::Store& store() noexcept override { return *store_of_all_; }
+    ringpool::Store& store() noexcept override { return *observed_; }
     ringpool::PoolAdministration& pools() noexcept override { return *pools_of_all_; }
     ringpool::HoldHistory& history() noexcept override { return *history_of_all_; }
 
@@ -78,8 +81,11 @@ class EmbeddedBackend final : public Backend {
     std::unique_ptr<shard::ShardNeighbours> neighbours_;
     std::unique_ptr<store::EmbeddedStore> own_store_;
     std::unique_ptr<PoolWatch> pool_watch_;
+    ringpool::EventRing overflows_;  ///< that this process's clients were told
+    std::unique_ptr<shard::OwnEvents> own_events_;
     std::unique_ptr<shard::OwnShard> own_;
     std::unique_ptr<shard::RoutedStore> store_of_all_;
+    std::unique_ptr<shard::ObservedStore> observed_;
     std::unique_ptr<shard::RoutedPools> pools_of_all_;
     std::unique_ptr<shard::RoutedHistory> history_of_all_;
 };

@@ -12,9 +12,12 @@
 #include "ringmaster/redis_store/redis_history.hpp"
 #include "ringmaster/redis_store/redis_pools.hpp"
 #include "ringmaster/redis_store/redis_store.hpp"
+#include "ringmaster/ringpool/event_ring.hpp"
 #include "ringmaster/ringpool/pool_definition.hpp"
 #include "ringmaster/runtime/reactor.hpp"
 #include "ringmaster/shard/guarded_store.hpp"
+#include "ringmaster/shard/observed_store.hpp"
+#include "ringmaster/shard/own_events.hpp"
 #include "ringmaster/shard/own_shard.hpp"
 
 #include <functional>
@@ -26,7 +29,7 @@
 namespace ringmaster::app {
 
 /// Redis as the store: every shard of every machine serves all pools, and asks the others of its
-/// machine for their metrics only.
+/// machine for their metrics and events only.
 class RedisBackend final : public Backend {
   public:
     /// Connects to nothing yet. All that is passed must outlive this. `report` gives the own
@@ -35,7 +38,7 @@ class RedisBackend final : public Backend {
                  ringpool::Catalog& catalog, Log& log, std::function<std::string()> report);
     ~RedisBackend() override;
 
-    ringpool::Store& store() noexcept override { return guarded_; }
+    ringpool::Store& store() noexcept override { return observed_; }
     ringpool::PoolAdministration& pools() noexcept override { return pools_; }
     ringpool::HoldHistory& history() noexcept override { return history_; }
 
@@ -68,6 +71,9 @@ class RedisBackend final : public Backend {
     redis_store::CatalogFollower follower_;
     redis_store::RedisStore store_;
     shard::GuardedStore guarded_;
+    ringpool::EventRing events_;  ///< of what this process's clients were told
+    shard::ObservedStore observed_;
+    shard::OwnEvents own_events_;
     redis_store::RedisPools pools_;
     PoolWatch pool_watch_;
     std::optional<ringpool::SessionHasher::Key> secret_;  ///< nothing: not known yet

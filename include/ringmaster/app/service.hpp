@@ -2,6 +2,7 @@
 
 #include "ringmaster/api/admin_access.hpp"
 #include "ringmaster/api/compat_api.hpp"
+#include "ringmaster/api/events_api.hpp"
 #include "ringmaster/api/health_api.hpp"
 #include "ringmaster/api/history_api.hpp"
 #include "ringmaster/api/metrics_api.hpp"
@@ -106,6 +107,7 @@ class Service {
     api::CompatApi compat_api_;
     api::PoolsApi pools_api_;
     api::HistoryApi history_api_;
+    api::EventsApi events_api_;
     api::HealthApi health_api_;
     api::MetricsApi metrics_api_;
     StatusSnapshots status_snapshots_;

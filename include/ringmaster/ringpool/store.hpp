@@ -47,6 +47,7 @@ struct Allocation {
     };
     Outcome outcome = Outcome::refused;
     OverflowReason reason = OverflowReason::store_unavailable;
+    bool is_new = false;  ///< allocated, and the hold begins now; other shards' answers don't tell
     PhoneNumber number;
     FormattedNumber formatted;
     WallTime expires_at{};  ///< the session keeps the number at least until then

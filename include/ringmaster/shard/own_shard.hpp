@@ -3,6 +3,7 @@
 #include "ringmaster/base/clock.hpp"
 #include "ringmaster/base/deadline.hpp"
 #include "ringmaster/base/result.hpp"
+#include "ringmaster/ringpool/events.hpp"
 #include "ringmaster/ringpool/hold_history.hpp"
 #include "ringmaster/ringpool/pool_administration.hpp"
 #include "ringmaster/ringpool/store.hpp"
@@ -29,6 +30,7 @@ class OwnShard final : public Shard {
         ringpool::Store& store;
         ringpool::PoolAdministration& pools;
         ringpool::HoldHistory& history;
+        ringpool::EventSource& events;
         // Of the store:
         std::function<Result<std::vector<store::NumberKnowledge>>(
             std::span<const ringpool::PhoneNumber>)>
@@ -45,6 +47,7 @@ class OwnShard final : public Shard {
 
     ringpool::Store& store() noexcept override { return parts_.store; }
     ringpool::PoolAdministration& pools() noexcept override { return parts_.pools; }
+    ringpool::EventSource& events() noexcept override { return parts_.events; }
 
     Result<HoldersFound> holders(ringpool::PhoneNumber number, std::optional<WallTime> at,
                                  std::size_t max, Deadline deadline) override;

@@ -74,6 +74,7 @@ enum class CallType : std::uint8_t {
     look_up,
     sweep,
     report,
+    events,
 };
 
 /// What stands in front of each payload.

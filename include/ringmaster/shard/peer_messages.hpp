@@ -93,6 +93,12 @@ struct ReportCall {
     using Answer = std::string;
 };
 
+struct EventsCall {
+    static constexpr CallType kType = CallType::events;
+    using Answer = ringpool::EventBatch;
+    ringpool::EventQuery query;
+};
+
 /// Appends a call of these, or an answer's value.
 template <class T>
 void append_value(std::string& out, const T& value);

@@ -34,6 +34,7 @@ class RemoteShard final : public Shard {
 
     ringpool::Store& store() noexcept override { return store_; }
     ringpool::PoolAdministration& pools() noexcept override;
+    ringpool::EventSource& events() noexcept override;
     Result<HoldersFound> holders(ringpool::PhoneNumber number, std::optional<WallTime> at,
                                  std::size_t max, Deadline deadline) override;
     Result<std::size_t> erase(std::string_view session_id, Deadline deadline) override;
@@ -47,10 +48,12 @@ class RemoteShard final : public Shard {
 
   private:
     class Pools;
+    class Events;
     PeerLink requests_;
     PeerLink others_;
     RemoteStore store_;
     std::unique_ptr<Pools> pools_;
+    std::unique_ptr<Events> events_;
 };
 
 }  // namespace ringmaster::shard

@@ -3,6 +3,7 @@
 #include "ringmaster/base/clock.hpp"
 #include "ringmaster/base/deadline.hpp"
 #include "ringmaster/base/result.hpp"
+#include "ringmaster/ringpool/events.hpp"
 #include "ringmaster/ringpool/hold_history.hpp"
 #include "ringmaster/ringpool/phone_number.hpp"
 #include "ringmaster/ringpool/pool_administration.hpp"
@@ -45,6 +46,7 @@ class Shard {
     virtual ringpool::Store& store() noexcept = 0;
     /// Of another shard: each call has the deadline that the shard was made with.
     virtual ringpool::PoolAdministration& pools() noexcept = 0;
+    virtual ringpool::EventSource& events() noexcept = 0;
 
     virtual Result<HoldersFound> holders(ringpool::PhoneNumber number, std::optional<WallTime> at,
                                          std::size_t max, Deadline deadline) = 0;

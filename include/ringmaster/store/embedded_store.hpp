@@ -15,6 +15,7 @@
 #include "ringmaster/store/disk.hpp"
 #include "ringmaster/store/hold_clock.hpp"
 #include "ringmaster/store/holdings.hpp"
+#include "ringmaster/store/journal_events.hpp"
 #include "ringmaster/store/journal_history.hpp"
 #include "ringmaster/store/journal_writer.hpp"
 #include "ringmaster/store/layout.hpp"
@@ -103,6 +104,7 @@ class EmbeddedStore final : public ringpool::Store {
     /// What else can be asked of it. As long as the store.
     PoolKeeper& pools() noexcept { return pool_keeper_; }
     ringpool::HoldHistory& history() noexcept { return history_; }
+    JournalEvents& events() noexcept { return events_; }
 
     /// Suspends. Takes over what other processes know of numbers, see Adoption.
     Result<void> adopt(std::span<const NumberKnowledge> known) { return adoption_.adopt(known); }
@@ -182,6 +184,7 @@ class EmbeddedStore final : public ringpool::Store {
 
     runtime::HelperThread sync_helper_;
     runtime::HelperThread file_helper_;
+    runtime::HelperThread history_helper_;
     SegmentSupply supply_;
     JournalWriter journal_;
     Snapshotter snapshotter_;
@@ -194,6 +197,7 @@ class EmbeddedStore final : public ringpool::Store {
     Adoption adoption_;
     PoolKeeper pool_keeper_;
     JournalHistory history_;
+    JournalEvents events_;
     runtime::WaitQueue keeper_work_;
     runtime::WaitQueue part_ended_;
 };

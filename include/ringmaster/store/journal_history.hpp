@@ -24,7 +24,7 @@ namespace ringmaster::store {
 
 /// The history that a shard's journal is. A number's slot in memory has the position of its latest
 /// hold record, and each record that of the one before: "who had it then" walks that chain
-/// backwards, on a helper thread of its own, so that neither the reactor nor the journal waits for
+/// backwards, on a helper thread, so that neither the reactor nor the journal waits for
 /// the disk. Where the number has come from another shard, the chain leads into the stream of that.
 class JournalHistory final : public ringpool::HoldHistory {
   public:
@@ -41,6 +41,8 @@ class JournalHistory final : public ringpool::HoldHistory {
         ringpool::SessionHasher& hasher;
         const HoldClock& clock;
         JournalWriter& journal;
+        /// Only for what reads old records or erases them.
+        runtime::HelperThread& helper;
     };
     explicit JournalHistory(Parts parts);
 
@@ -62,7 +64,6 @@ class JournalHistory final : public ringpool::HoldHistory {
                                    std::optional<JournalPosition> end);
 
     const Parts parts_;
-    runtime::HelperThread helper_;
     runtime::Mutex erasing_;  ///< one erasure after the other
 };
 

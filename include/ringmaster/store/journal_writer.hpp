@@ -73,6 +73,12 @@ class JournalWriter {
     }
     /// Everything in front of this is on the disk.
     JournalPosition durable() const noexcept { return durable_; }
+    /// For everything in front of this commit() has returned, or will. Stays where it is from a
+    /// failure up to resume().
+    JournalPosition committed() const noexcept {
+        if (failure_) return committed_before_failure_;
+        return fsync_ == Fsync::always ? durable_ : written_;
+    }
     /// How much was appended since the process started.
     std::uint64_t appended_bytes() const noexcept { return appended_bytes_; }
 
@@ -138,6 +144,7 @@ class JournalWriter {
     bool starved_ = false;  ///< a reserve() failed because there is no next segment
     std::optional<Error> failure_;
     std::uint64_t failures_ = 0;
+    JournalPosition committed_before_failure_ = 0;
 
     runtime::WaitQueue written_waiters_;
     runtime::WaitQueue durable_waiters_;

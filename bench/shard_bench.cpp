@@ -111,6 +111,7 @@ class CheapShard final : public Shard, public ringpool::Store {
     Result<void> ready() const override { return {}; }
     ringpool::Store& store() noexcept override { return *this; }
     ringpool::PoolAdministration& pools() noexcept override { return pools_; }
+    ringpool::EventSource& events() noexcept override { return events_; }
     Result<HoldersFound> holders(ringpool::PhoneNumber, std::optional<WallTime>, std::size_t,
                                  Deadline) override {
         return HoldersFound();
@@ -145,7 +146,13 @@ class CheapShard final : public Shard, public ringpool::Store {
             return ringpool::PoolFigures();
         }
     };
+    class NoEvents final : public ringpool::EventSource {
+        Result<ringpool::EventBatch> read(const ringpool::EventQuery&, Deadline) override {
+            return ringpool::EventBatch();
+        }
+    };
     NoPools pools_;
+    NoEvents events_;
     const ringpool::Allocation answer_ = make_answer();
 };
 

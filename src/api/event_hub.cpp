@@ -36,10 +36,21 @@ void append_lost_data(std::string& out, EventTypes types, std::optional<std::uin
     object.end();
 }
 
-/// Whether an event is not behind `seam`, up to which it was `before` told.
-bool is_beyond(EventPosition before, EventPosition event, EventPosition seam) noexcept {
-    return event.journal != before.journal ? event.journal > seam.journal
-                                           : event.number > seam.number;
+// An event moves one of the two parts of a position, and the number begins anew in a process that
+// has no other memory. So of two events in different parts neither is the later one.
+
+/// Whether the event that leads from one position to the next is not among those that lead up to
+/// `known`.
+bool is_beyond(EventPosition from, EventPosition to, EventPosition known) noexcept {
+    return to.journal != from.journal ? to.journal > known.journal : to.number > known.number;
+}
+/// Makes it known.
+void follow(EventPosition& known, EventPosition from, EventPosition to) noexcept {
+    if (to.journal != from.journal) known.journal = to.journal;
+    if (to.number != from.number) known.number = to.number;
+}
+bool is_past(EventPosition position, EventPosition other) noexcept {
+    return position.journal >= other.journal && position.number >= other.number;
 }
 
 }  // namespace
@@ -196,8 +207,8 @@ EventHub::Reader::Reader(EventHub& hub, EventFilter filter, std::optional<EventP
         }
         behind_ = 0;
     }
-    seam_ = hub.positions_;
-    positions_ = after ? *std::move(after) : seam_;
+    passed_ = hub.positions_;
+    positions_ = after ? *std::move(after) : passed_;
     hub.readers_.push_back(this);
     hub.learn_types();
 }
@@ -219,7 +230,10 @@ void EventHub::Reader::read(std::string& out, std::size_t max_bytes, Deadline de
         } else if (hub_.changed_.wait(deadline) == runtime::WakeReason::timeout) {
             // Where there was nothing to tell, much may have happened that nobody wants to know.
             for (std::size_t i = 0; i < positions_.size(); ++i) {
-                if (hub_.positions_[i]) positions_[i] = hub_.positions_[i];
+                const auto& collected = hub_.positions_[i];
+                if (!positions_[i] || (collected && is_past(*collected, *positions_[i]))) {
+                    positions_[i] = collected;
+                }
             }
             return;
         }
@@ -227,40 +241,49 @@ void EventHub::Reader::read(std::string& out, std::size_t max_bytes, Deadline de
     }
 }
 
-// Asks a source for what has happened up to where the entries begin.
+// Asks a source for what has happened up to where the entries begin. Where others have read further
+// than those who read here, that is nothing.
 void EventHub::Reader::catch_up(std::string& out, std::size_t max_bytes, Deadline deadline) {
     const std::size_t source = behind_;
     std::optional<EventPosition>& position = positions_[source];
-    const std::optional<EventPosition>& seam = seam_[source];
+    const std::optional<EventPosition>& seam = passed_[source];
     if (!position && seam) append_lost(out, filter_.types, {});
-    if (!position || !seam || position == seam) {
-        position = seam;
-        ++behind_;
-        return;
-    }
+    if (!position) position = seam;
+    if (!asked_) asked_ = position;
+    if (!seam || is_past(*position, *seam)) return leave_source();
     runtime::Scheduler& scheduler = hub_.scheduler_;
     while (out.size() < max_bytes) {
-        const auto batch = hub_.sources_[source]->read({position, filter_.types, {}},
+        const auto batch = hub_.sources_[source]->read({asked_, filter_.types, {}},
                                                        Deadline::at(scheduler.now() + kTimeout));
         if (!batch) {
             scheduler.sleep_until(scheduler.now() + kRetryAfter);
-        } else if (take_missed(source, *batch, out)) {
-            position = seam;
-            ++behind_;
-            return;
+        } else {
+            take_missed(*batch, *position, *seam, out);
+            if (batch->complete || is_past(*asked_, *seam)) {
+                position = {std::max(position->journal, seam->journal),
+                            std::max(position->number, seam->number)};
+                return leave_source();
+            }
         }
         if (hub_.stopped_ || deadline.expired(scheduler.now())) return;
     }
 }
 
-// True where that was all up to the seam.
-bool EventHub::Reader::take_missed(std::size_t source, const EventBatch& batch, std::string& out) {
-    std::optional<EventPosition>& position = positions_[source];
-    const EventPosition seam = *seam_[source];
+void EventHub::Reader::leave_source() noexcept {
+    ++behind_;
+    asked_.reset();
+}
+
+// Of those that lead beyond the seam he is told by the entries.
+void EventHub::Reader::take_missed(const EventBatch& batch, EventPosition& position,
+                                   EventPosition seam, std::string& out) {
+    EventPosition from = *asked_;
     std::string data;
     for (const Event& event : batch.events) {
-        if (is_beyond(*position, event.position, seam)) continue;
-        position = event.position;
+        const bool beyond = is_beyond(from, event.position, seam);
+        if (!beyond) follow(position, from, event.position);
+        from = event.position;
+        if (beyond) continue;
         if (event.type == EventType::lost) {
             append_lost(out, event.lost, filter_.count_of(event.lost, event.count));
         } else if (filter_.matches(event.type, event.pool_id)) {
@@ -269,9 +292,10 @@ bool EventHub::Reader::take_missed(std::size_t source, const EventBatch& batch, 
             append(out, event.type, data);
         }
     }
-    position = batch.next;
-    return batch.complete ||
-           (batch.next.journal >= seam.journal && batch.next.number >= seam.number);
+    if (batch.next.number < asked_->number) {  // it counts anew
+        position.number = std::min(batch.next.number, seam.number);
+    }
+    asked_ = batch.next;
 }
 
 void EventHub::Reader::take_entries(std::string& out, std::size_t max_bytes) {
@@ -279,13 +303,27 @@ void EventHub::Reader::take_entries(std::string& out, std::size_t max_bytes) {
     if (missed_ > 0) append_lost(out, filter_.types, std::exchange(missed_, 0));
     while (next_ < hub_.end() && out.size() - before < max_bytes) {
         const Entry& entry = hub_.entries_[next_++ - hub_.begin_];
-        positions_[entry.source] = entry.position;
+        if (!pass(entry)) continue;
         if (entry.data.empty()) {
             append_lost(out, entry.lost, filter_.count_of(entry.lost, entry.count));
         } else if (filter_.matches(entry.type, entry.pool_id)) {
             append(out, entry.type, entry.data);
         }
     }
+}
+
+// False where he knows of it from elsewhere.
+bool EventHub::Reader::pass(const Entry& entry) noexcept {
+    std::optional<EventPosition>& position = positions_[entry.source];
+    const auto from = std::exchange(passed_[entry.source], entry.position);
+    if (!position || !from) {
+        position = entry.position;
+        return true;
+    }
+    const bool counts_anew = entry.position.number < from->number;
+    if (!counts_anew && !is_beyond(*from, entry.position, *position)) return false;
+    follow(*position, *from, entry.position);
+    return true;
 }
 
 void EventHub::Reader::append(std::string& out, EventType type, std::string_view data) const {

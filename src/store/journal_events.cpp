@@ -1,5 +1,6 @@
 #include "ringmaster/store/journal_events.hpp"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -13,12 +14,11 @@ Result<JournalEventBatch> JournalEvents::read(JournalPosition from, EventTypes t
     const auto pass = parts_.gate.enter();
     if (!pass) return Error{ErrorCode::closed, "the store is closed"};
     const JournalPosition until = end();
-    // The number of shards has changed: what happened in the meantime was written by others.
-    const bool elsewhere = stream_of(from) != parts_.stream || from > until;
-    if (from > until) from = until;
-    if (stream_of(from) != parts_.stream) {
-        from = position_at(first_segment(parts_.stream), SegmentHeader::kBytes);
-    }
+    const bool other_stream = stream_of(from) != parts_.stream;
+    // The number of shards has changed: what happened until then was written by others.
+    if (other_stream) from = position_at(first_segment(parts_.stream), SegmentHeader::kBytes);
+    const bool elsewhere = other_stream || from > until;
+    from = std::min(from, until);
     auto batch = parts_.helper.run([&] { return read_events(parts_.shard, from, until, types); });
     if (!batch) return batch;
     const bool told = !batch->events.empty() && batch->events.front().type == EventType::lost;

@@ -32,11 +32,13 @@ class OwnShardTest : public ::testing::Test {
     FakeStore store;
     FakePools pools;
     FakeHistory history;
+    FakeEvents events;
     std::vector<NumberKnowledge> known;
     bool has = false;
     OwnShard shard{{.store = store,
                     .pools = pools,
                     .history = history,
+                    .events = events,
                     .look_up = [this](std::span<const PhoneNumber> numbers)
                         -> Result<std::vector<NumberKnowledge>> {
                         EXPECT_EQ(numbers.size(), 1u);

@@ -105,6 +105,13 @@ TEST(PeerMessages, NoMemberIsLeftOut) {
         } else if constexpr (std::is_same_v<T, NumbersCall>) {
             EXPECT_EQ(same(value).from, 3u);
             EXPECT_EQ(same(value).max, 4u);
+        } else if constexpr (std::is_same_v<T, ringpool::EventBatch>) {
+            const auto read = same(value);
+            ASSERT_EQ(read.events.size(), 2u);
+            EXPECT_EQ(read.events[0].reason, ringpool::OverflowReason::owner_down);
+            EXPECT_EQ(read.events[0].expires_at, value.events[0].expires_at);
+            EXPECT_EQ(read.events[1].lost, ringpool::EventTypes{ringpool::EventType::touch});
+            EXPECT_EQ(read.events[1].count, 6u);
         } else if constexpr (std::is_same_v<T, HoldersCall>) {
             EXPECT_EQ(same(value).at, value.at);
             EXPECT_EQ(same(value).max, value.max);

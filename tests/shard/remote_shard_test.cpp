@@ -192,6 +192,30 @@ TEST_F(RemoteShardTest, LooksUpAnyNumberOfNumbersSomeAtATime) {
     EXPECT_EQ(sizes.size(), 3u);
 }
 
+TEST_F(RemoteShardTest, ReadsEvents) {
+    using ringpool::EventType;
+    ringpool::Event event;
+    event.type = EventType::allocation;
+    event.number = number(7);
+    own.on_events = [&](const ringpool::EventQuery& query, Deadline deadline) {
+        EXPECT_EQ(query.after, (ringpool::EventPosition{1, 2}));
+        EXPECT_EQ(query.types, ringpool::EventTypes{EventType::allocation});
+        EXPECT_EQ(query.patience, milliseconds(20));
+        EXPECT_EQ(deadline.time(), in(milliseconds(30)).time());
+        return ringpool::EventBatch{{event}, {3, 4}, true};
+    };
+    const auto batch = ask([&] {
+        return remote.events().read(
+            {ringpool::EventPosition{1, 2}, {EventType::allocation}, milliseconds(20)},
+            in(milliseconds(30)));
+    });
+    ASSERT_TRUE(batch);
+    ASSERT_EQ(batch->events.size(), 1u);
+    EXPECT_EQ(batch->events[0].number, number(7));
+    EXPECT_EQ(batch->next, (ringpool::EventPosition{3, 4}));
+    EXPECT_TRUE(batch->complete);
+}
+
 TEST_F(RemoteShardTest, SweepsAndReports) {
     std::string swept;
     own.on_pool = [&](std::string_view id) -> Result<void> {

@@ -136,8 +136,11 @@ class EventHub::Reader {
   private:
     friend class EventHub;
     void catch_up(std::string& out, std::size_t max_bytes, Deadline deadline);
-    bool take_missed(std::size_t source, const ringpool::EventBatch& batch, std::string& out);
+    void leave_source() noexcept;
+    void take_missed(const ringpool::EventBatch& batch, ringpool::EventPosition& position,
+                     ringpool::EventPosition seam, std::string& out);
     void take_entries(std::string& out, std::size_t max_bytes);
+    bool pass(const Entry& entry) noexcept;
     void append(std::string& out, ringpool::EventType type, std::string_view data) const;
     void append_lost(std::string& out, ringpool::EventTypes types,
                      std::optional<std::uint64_t> count) const;
@@ -145,12 +148,13 @@ class EventHub::Reader {
     EventHub& hub_;
     const EventFilter filter_;
     ringpool::EventPositions positions_;
-    std::uint64_t next_;        ///< number of the first entry that was not read yet
-    std::uint64_t missed_ = 0;  ///< events that he wanted, and that had to go
-    /// Where the entries begin; and the first source of which he must first be told what happened
-    /// before.
-    ringpool::EventPositions seam_;
+    std::uint64_t next_;               ///< number of the first entry that was not read yet
+    std::uint64_t missed_ = 0;         ///< events that he wanted, and that had to go
+    ringpool::EventPositions passed_;  ///< where the entries in front of that one end
+    /// The first source of which he must first be told what happened before the entries, and up to
+    /// where it was asked for that; nothing: not yet.
     std::size_t behind_;
+    std::optional<ringpool::EventPosition> asked_;
 };
 
 }  // namespace ringmaster::api

@@ -38,9 +38,6 @@ class EventRing {
     }
     /// Its position is its number; the ring sets it.
     void add(Event event);
-    /// Forgets all, but counts on.
-    void clear() noexcept;
-
     /// The first that is kept; and the next one to come.
     std::uint64_t begin() const noexcept { return end_ - events_.size(); }
     std::uint64_t end() const noexcept { return end_; }
@@ -48,6 +45,7 @@ class EventRing {
     const Event& at(std::uint64_t number) const noexcept { return events_[number - begin()]; }
 
   private:
+    void clear() noexcept;
     void skip() noexcept {
         if (!events_.empty()) clear();
         ++end_;

@@ -36,21 +36,25 @@ void append_lost_data(std::string& out, EventTypes types, std::optional<std::uin
     object.end();
 }
 
-// An event moves one of the two parts of a position, and the number begins anew in a process that
-// has no other memory. So of two events in different parts neither is the later one.
+// Of two positions neither need be behind the other: sources are read in two places. An event that
+// is in memory moves the number, and others don't; in a new process it may begin anew.
 
 /// Whether the event that leads from one position to the next is not among those that lead up to
 /// `known`.
 bool is_beyond(EventPosition from, EventPosition to, EventPosition known) noexcept {
-    return to.journal != from.journal ? to.journal > known.journal : to.number > known.number;
-}
-/// Makes it known.
-void follow(EventPosition& known, EventPosition from, EventPosition to) noexcept {
-    if (to.journal != from.journal) known.journal = to.journal;
-    if (to.number != from.number) known.number = to.number;
+    return to.number != from.number ? to.number > known.number : to.journal > known.journal;
 }
 bool is_past(EventPosition position, EventPosition other) noexcept {
     return position.journal >= other.journal && position.number >= other.number;
+}
+EventPosition later_of_both(EventPosition a, EventPosition b) noexcept {
+    return {std::max(a.journal, b.journal), std::max(a.number, b.number)};
+}
+EventPosition earlier_of_both(EventPosition a, EventPosition b) noexcept {
+    return {std::min(a.journal, b.journal), std::min(a.number, b.number)};
+}
+bool counts_anew(EventPosition from, EventPosition to) noexcept {
+    return to.number < from.number;
 }
 
 }  // namespace
@@ -129,7 +133,7 @@ void EventHub::collect(std::size_t source) {
         // Who has joined meanwhile may want more, or from elsewhere on.
         if (positions_[source] != query.after || !query.types.has_all(types_)) continue;
         if (!query.after) {
-            Entry placed{.source = source, .position = batch->next};
+            Entry placed{.source = source, .from = batch->next, .position = batch->next};
             if (was_silent) placed.lost = query.types;
             add(std::move(placed));
         }
@@ -140,8 +144,10 @@ void EventHub::collect(std::size_t source) {
 }
 
 void EventHub::take(std::size_t source, const EventBatch& batch) {
+    EventPosition from = positions_[source].value_or(batch.next);
     for (const Event& event : batch.events) {
-        Entry entry{.source = source, .position = event.position, .type = event.type};
+        Entry entry{.source = source, .from = from, .position = event.position, .type = event.type};
+        from = event.position;
         if (event.type == EventType::lost) {
             entry.lost = event.lost;
             entry.count = event.count;
@@ -207,8 +213,8 @@ EventHub::Reader::Reader(EventHub& hub, EventFilter filter, std::optional<EventP
         }
         behind_ = 0;
     }
-    passed_ = hub.positions_;
-    positions_ = after ? *std::move(after) : passed_;
+    seam_ = hub.positions_;
+    positions_ = after ? *std::move(after) : seam_;
     hub.readers_.push_back(this);
     hub.learn_types();
 }
@@ -227,17 +233,22 @@ void EventHub::Reader::read(std::string& out, std::size_t max_bytes, Deadline de
             catch_up(out, max_bytes, deadline);
         } else if (next_ < hub_.end()) {
             take_entries(out, max_bytes);
-        } else if (hub_.changed_.wait(deadline) == runtime::WakeReason::timeout) {
-            // Where there was nothing to tell, much may have happened that nobody wants to know.
-            for (std::size_t i = 0; i < positions_.size(); ++i) {
-                const auto& collected = hub_.positions_[i];
-                if (!positions_[i] || (collected && is_past(*collected, *positions_[i]))) {
-                    positions_[i] = collected;
-                }
-            }
-            return;
+        } else {
+            skip_unwanted();
+            hub_.changed_.wait(deadline);
         }
         if (deadline.expired(hub_.scheduler_.now())) return;
+    }
+}
+
+// All that was collected was told, and much may have happened besides that nobody here wants to
+// know.
+void EventHub::Reader::skip_unwanted() noexcept {
+    for (std::size_t i = 0; i < positions_.size(); ++i) {
+        const auto& collected = hub_.positions_[i];
+        if (!positions_[i] || (collected && is_past(*collected, *positions_[i]))) {
+            positions_[i] = collected;
+        }
     }
 }
 
@@ -246,7 +257,7 @@ void EventHub::Reader::read(std::string& out, std::size_t max_bytes, Deadline de
 void EventHub::Reader::catch_up(std::string& out, std::size_t max_bytes, Deadline deadline) {
     const std::size_t source = behind_;
     std::optional<EventPosition>& position = positions_[source];
-    const std::optional<EventPosition>& seam = passed_[source];
+    const std::optional<EventPosition>& seam = seam_[source];
     if (!position && seam) append_lost(out, filter_.types, {});
     if (!position) position = seam;
     if (!asked_) asked_ = position;
@@ -260,8 +271,7 @@ void EventHub::Reader::catch_up(std::string& out, std::size_t max_bytes, Deadlin
         } else {
             take_missed(*batch, *position, *seam, out);
             if (batch->complete || is_past(*asked_, *seam)) {
-                position = {std::max(position->journal, seam->journal),
-                            std::max(position->number, seam->number)};
+                position = later_of_both(*position, *seam);
                 return leave_source();
             }
         }
@@ -280,10 +290,10 @@ void EventHub::Reader::take_missed(const EventBatch& batch, EventPosition& posit
     EventPosition from = *asked_;
     std::string data;
     for (const Event& event : batch.events) {
-        const bool beyond = is_beyond(from, event.position, seam);
-        if (!beyond) follow(position, from, event.position);
-        from = event.position;
-        if (beyond) continue;
+        const EventPosition before = std::exchange(from, event.position);
+        if (is_beyond(before, event.position, seam)) continue;
+        if (counts_anew(before, event.position)) position.number = 0;
+        position = later_of_both(position, earlier_of_both(event.position, seam));
         if (event.type == EventType::lost) {
             append_lost(out, event.lost, filter_.count_of(event.lost, event.count));
         } else if (filter_.matches(event.type, event.pool_id)) {
@@ -292,7 +302,7 @@ void EventHub::Reader::take_missed(const EventBatch& batch, EventPosition& posit
             append(out, event.type, data);
         }
     }
-    if (batch.next.number < asked_->number) {  // it counts anew
+    if (counts_anew(*asked_, batch.next)) {  // though of that he may not have been told
         position.number = std::min(batch.next.number, seam.number);
     }
     asked_ = batch.next;
@@ -315,14 +325,14 @@ void EventHub::Reader::take_entries(std::string& out, std::size_t max_bytes) {
 // False where he knows of it from elsewhere.
 bool EventHub::Reader::pass(const Entry& entry) noexcept {
     std::optional<EventPosition>& position = positions_[entry.source];
-    const auto from = std::exchange(passed_[entry.source], entry.position);
-    if (!position || !from) {
+    if (!position) {
         position = entry.position;
         return true;
     }
-    const bool counts_anew = entry.position.number < from->number;
-    if (!counts_anew && !is_beyond(*from, entry.position, *position)) return false;
-    follow(*position, *from, entry.position);
+    const bool anew = counts_anew(entry.from, entry.position);
+    if (!anew && !is_beyond(entry.from, entry.position, *position)) return false;
+    if (anew) position->number = 0;
+    position = later_of_both(*position, entry.position);
     return true;
 }
 

@@ -261,6 +261,7 @@ TEST_F(EventHubTest, WhoKnowsMoreThanWasCollectedHereIsToldNothingTwice) {
     first.happens(EventType::allocation, "b");
     first.happens(EventType::allocation, "c");
     Client& late = join({kUsual, {}}, EventPositions{EventPosition{102, 0}, EventPosition{100, 0}});
+    settle();
     EXPECT_THAT(late.texts, ElementsAre("allocation c"));
     first.happens(EventType::allocation, "d");
     settle();

@@ -112,7 +112,7 @@ TEST_F(EventsApiTest, PingsSayHowFarAllWasLookedThrough) {
     Stream& stream = open("/events?type=release");
     settle(900ms);
     first_.happens(EventType::allocation, "a");
-    settle(90ms);
+    settle(30ms);
     EXPECT_EQ(stream.text(), "retry: 1000\n\n");
     settle(60ms);
     EXPECT_EQ(stream.text(), "retry: 1000\n\n: ping\nid: 65-0,64-0\n\n");

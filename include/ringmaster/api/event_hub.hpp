@@ -76,7 +76,8 @@ class EventHub {
   private:
     struct Entry {
         std::size_t source;
-        ringpool::EventPosition position;  ///< with this told
+        ringpool::EventPosition from;      ///< without this told
+        ringpool::EventPosition position;  ///< and with it
         ringpool::EventType type = ringpool::EventType::lost;
         std::string pool_id = {};
         std::string data = {};  ///< empty of lost, which is told as far as it concerns the reader
@@ -135,6 +136,7 @@ class EventHub::Reader {
 
   private:
     friend class EventHub;
+    void skip_unwanted() noexcept;
     void catch_up(std::string& out, std::size_t max_bytes, Deadline deadline);
     void leave_source() noexcept;
     void take_missed(const ringpool::EventBatch& batch, ringpool::EventPosition& position,
@@ -148,11 +150,11 @@ class EventHub::Reader {
     EventHub& hub_;
     const EventFilter filter_;
     ringpool::EventPositions positions_;
-    std::uint64_t next_;               ///< number of the first entry that was not read yet
-    std::uint64_t missed_ = 0;         ///< events that he wanted, and that had to go
-    ringpool::EventPositions passed_;  ///< where the entries in front of that one end
-    /// The first source of which he must first be told what happened before the entries, and up to
-    /// where it was asked for that; nothing: not yet.
+    std::uint64_t next_;        ///< number of the first entry that was not read yet
+    std::uint64_t missed_ = 0;  ///< events that he wanted, and that had to go
+    /// Where the entries begin that he reads; the first source of which he must be told before what
+    /// happened up to there; and how far that was asked. Nothing: not yet.
+    ringpool::EventPositions seam_;
     std::size_t behind_;
     std::optional<ringpool::EventPosition> asked_;
 };

@@ -165,7 +165,7 @@ TEST(PeerFormat, ARowIsRefusedWhoseContextIsNotCanonical) {
 TEST(PeerFormat, ASessionIdWithoutItsFlagIsRefusedAndAnUnknownFlagIs) {
     std::string bytes;
     RequestRow{"autos", {"v-81", Context()}}.append_to(bytes);
-    for (const char flags : {0, 2, 4, 5}) {
+    for (const char flags : {'\0', '\2', '\4', '\5'}) {
         bytes[1] = flags;
         std::string_view rest = bytes;
         EXPECT_FALSE(RequestRow::take(rest)) << int{flags};

@@ -15,6 +15,7 @@
 #include "ringmaster/app/man_page.hpp"
 #include "ringmaster/app/migrate_command.hpp"
 #include "ringmaster/app/read_file.hpp"
+#include "ringmaster/app/replay_command.hpp"
 #include "ringmaster/app/serve.hpp"
 #include "ringmaster/app/shard_process.hpp"
 
@@ -98,17 +99,29 @@ AdminCommand with_input(
     };
 }
 
-CommandActions::Action with_journal(Console& console,
-                                    ExitCode (*command)(const std::filesystem::path&, Console&,
-                                                        bool)) {
-    return [&console, command](const CommandArguments& arguments) {
-        if (!arguments.data_dir.empty()) {
-            return command(arguments.data_dir, console, arguments.json);
-        }
+/// What is done with the store's files that the arguments name.
+CommandActions::Action with_data_dir(
+    Console& console,
+    std::function<ExitCode(const std::filesystem::path&, const CommandArguments&)> command) {
+    return [&console, command = std::move(command)](const CommandArguments& arguments) {
+        if (!arguments.data_dir.empty()) return command(arguments.data_dir, arguments);
         const auto config = load_config(arguments.config);
         if (!config) return fail(console, config.error());
-        return command(config->store.directory, console, arguments.json);
+        return command(config->store.directory, arguments);
     };
+}
+
+/// As the command line has it.
+ReplaySettings replay_settings(const CommandArguments& arguments) {
+    return {.pools = arguments.pools,
+            .numbers = arguments.numbers,
+            .numbers_percent = arguments.numbers_percent,
+            .lifetime_seconds = arguments.lifetime_seconds,
+            .cooldown_seconds = arguments.cooldown_seconds,
+            .max_hold_seconds = arguments.max_hold_seconds,
+            .from = arguments.from,
+            .to = arguments.to,
+            .json = arguments.json};
 }
 
 /// Where this program lies, so that the one that has taken its place there can be run. A name with
@@ -162,13 +175,23 @@ CommandActions actions(Console& console, const CommandLine& line,
         .release = daemon(
             [](AdminCommands& c, const auto& a) { return c.release(a.number, a.pool, a.session); }),
         .erase = daemon([](AdminCommands& c, const auto& a) { return c.erase(a.session); }),
-        .verify_journal = with_journal(console, verify_journal),
-        .dump_journal = with_journal(console, dump_journal),
+        .verify_journal = with_data_dir(console,
+                                        [&](const auto& directory, const auto& a) {
+                                            return verify_journal(directory, console, a.json);
+                                        }),
+        .dump_journal = with_data_dir(console,
+                                      [&](const auto& directory, const auto& a) {
+                                          return dump_journal(directory, console, a.json);
+                                      }),
         .migrate =
             [&](const CommandArguments& a) {
                 return migrate_store(
                     {.from = a.from, .to = a.to, .prefix = a.prefix, .json = a.json}, console);
             },
+        .replay = with_data_dir(console,
+                                [&](const auto& directory, const auto& a) {
+                                    return replay_journal(directory, replay_settings(a), console);
+                                }),
         .completion =
             [&](const CommandArguments& a) {
                 console.out << (a.shell == "bash"  ? bash_completion(line.tree())

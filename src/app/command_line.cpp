@@ -150,16 +150,15 @@ CommandLine::CommandLine(const std::function<CommandActions(const CommandLine&)>
     const auto add_journal_command = [&](const char* name, const char* what,
                                          const CommandActions::Action* action) {
         CLI::App* command = add(*journal, name, what, action);
-        command
-            ->add_option("--data-dir", arguments_.data_dir,
-                         "Where the files lie; without it, where the configuration says")
-            ->type_name("DIR");
+        add_data_dir(*command);
         add_config(*command);
         add_json(*command);
     };
     add_journal_command("verify", "Tells whether they are whole", &actions_.verify_journal);
     add_journal_command("dump", "Writes a line for each record; as JSON, an object a line",
                         &actions_.dump_journal);
+
+    add_replay(app);
 
     CLI::App* migrate = add(app, "migrate", "Moves all pools to another store, and verifies that",
                             &actions_.migrate);
@@ -229,6 +228,52 @@ void CommandLine::add_supervisor(CLI::App& command) {
 
 void CommandLine::add_json(CLI::App& command) {
     command.add_flag("--json", arguments_.json, "Writes JSON, for programs");
+}
+
+void CommandLine::add_data_dir(CLI::App& command) {
+    command
+        .add_option("--data-dir", arguments_.data_dir,
+                    "Where the files lie; without it, where the configuration says")
+        ->type_name("DIR");
+}
+
+void CommandLine::add_replay(CLI::App& app) {
+    CLI::App* replay = add(app, "replay",
+                           "Tells what would have come of the requests in the journal had the "
+                           "pools been others; reads the store's files and changes nothing",
+                           &actions_.replay);
+    replay->add_option("--pool", arguments_.pools, "The id of a pool; may be given several times")
+        ->type_name("POOL")
+        ->allow_extra_args(false);
+    // What a check says of itself would stand in the help.
+    const auto add_count = [&](const char* name, std::optional<std::uint32_t>& value,
+                               std::uint32_t least, std::uint32_t most, const char* what,
+                               const char* type) {
+        return replay->add_option(name, value, what)
+            ->check(CLI::Range(least, most).description(""))
+            ->type_name(type);
+    };
+    constexpr std::uint32_t kDay = 86'400;
+    CLI::Option* numbers = add_count("--numbers", arguments_.numbers, 1, 1u << 24,
+                                     "So many numbers in each pool", "N");
+    add_count("--numbers-percent", arguments_.numbers_percent, 1, 10'000,
+              "So many of each pool's numbers, in percent of those it had", "P")
+        ->excludes(numbers);
+    add_count("--lifetime", arguments_.lifetime_seconds, 1, 30 * kDay, "Another lifetime, seconds",
+              "S");
+    add_count("--cooldown", arguments_.cooldown_seconds, 0, 30 * kDay, "Another cool-down, seconds",
+              "S");
+    add_count("--max-hold", arguments_.max_hold_seconds, 0, 365 * kDay,
+              "Another longest hold, seconds; 0 is none", "S");
+    replay
+        ->add_option("--from", arguments_.from,
+                     "Counts from then on, e.g. 2026-11-21T17:31:05Z or Unix seconds; what came "
+                     "before decides who has what")
+        ->type_name("TIME");
+    replay->add_option("--to", arguments_.to, "Stops there")->type_name("TIME");
+    add_data_dir(*replay);
+    add_config(*replay);
+    add_json(*replay);
 }
 
 ExitCode CommandLine::run(int argc, const char* const* argv) {

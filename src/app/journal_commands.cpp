@@ -122,11 +122,6 @@ std::string text_line(const InspectedRecord& record) {
     return line;
 }
 
-std::string told(const InspectionFinding& finding) {
-    return printable(finding.file.string()) + ":" + std::to_string(finding.offset) + ": " +
-           (finding.damage ? "damaged: " : "") + printable(finding.what);
-}
-
 std::string json_summary(const store::InspectionSummary& summary, std::string_view findings) {
     const auto count = [](std::uint64_t value) { return static_cast<std::int64_t>(value); };
     std::string text;
@@ -167,6 +162,11 @@ ExitCode ending(const Result<store::InspectionSummary>& summary, Console& consol
 }
 
 }  // namespace
+
+std::string told(const InspectionFinding& finding) {
+    return printable(finding.file.string()) + ":" + std::to_string(finding.offset) + ": " +
+           (finding.damage ? "damaged: " : "") + printable(finding.what);
+}
 
 ExitCode verify_journal(const std::filesystem::path& data_dir, Console& console, bool json) {
     std::string findings;

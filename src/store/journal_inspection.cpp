@@ -244,26 +244,11 @@ void Inspection::tell_record(const LoadedSegment& segment, std::uint32_t offset,
 }
 
 Result<void> Inspection::tell_tail(const LoadedSegment& segment, std::uint32_t offset) {
-    const auto tail = judge_tail(shard_, segment, offset, files_.segments.back() + 1);
-    if (!tail) {
-        // A later one can't be read, which is told when its turn comes.
-        if (tail.error().code != ErrorCode::damaged) return tail.error();
-        find(true, segment.path(), offset, "no valid record stands there");
-        return {};
-    }
-    const JournalPosition at = position_at(segment.id(), offset);
-    const bool had_snapshot = !files_.snapshots.empty() && files_.snapshots.back() > at;
-    if (tail->damage || (had_snapshot && !tail->given_up)) {
-        find(true, segment.path(), offset,
-             "no valid record stands there, although it had been on the disk");
-    } else if (tail->given_up) {
-        find(false, segment.path(), offset,
-             "the journal was given up here when the disk failed, and went on in a later file");
-    } else if (tail->lost_bytes > 0) {
-        ++report_.summary.torn_tails;
-        find(false, segment.path(), offset,
-             "a torn tail of " + std::to_string(tail->lost_bytes) + " bytes");
-    }
+    auto finding = find_at_end(shard_, files_, segment, offset);
+    if (!finding) return finding.error();
+    if (!*finding) return {};
+    if ((*finding)->torn_tail) ++report_.summary.torn_tails;
+    find((*finding)->damage, (*finding)->file, (*finding)->offset, std::move((*finding)->what));
     return {};
 }
 
@@ -280,6 +265,33 @@ void look_at_layout(const fs::path& data_dir, const std::vector<std::uint32_t>& 
 }
 
 }  // namespace
+
+Result<std::optional<InspectionFinding>> find_at_end(const fs::path& shard, const ShardFiles& files,
+                                                     const LoadedSegment& segment,
+                                                     std::uint32_t offset) {
+    const auto found = [&](bool damage, std::string what, bool torn_tail = false) {
+        return std::optional(
+            InspectionFinding{damage, segment.path(), offset, std::move(what), torn_tail});
+    };
+    const auto tail = judge_tail(shard, segment, offset, files.segments.back() + 1);
+    if (!tail) {
+        // A later one can't be read, which is told when its turn comes.
+        if (tail.error().code != ErrorCode::damaged) return tail.error();
+        return found(true, "no valid record stands there");
+    }
+    const JournalPosition at = position_at(segment.id(), offset);
+    const bool had_snapshot = !files.snapshots.empty() && files.snapshots.back() > at;
+    if (tail->damage || (had_snapshot && !tail->given_up)) {
+        return found(true, "no valid record stands there, although it had been on the disk");
+    }
+    if (tail->given_up) {
+        return found(
+            false,
+            "the journal was given up here when the disk failed, and went on in a later file");
+    }
+    if (tail->lost_bytes == 0) return std::optional<InspectionFinding>();
+    return found(false, "a torn tail of " + std::to_string(tail->lost_bytes) + " bytes", true);
+}
 
 Result<InspectionSummary> inspect_journal(const fs::path& data_dir,
                                           const InspectionVisitor& visitor) {

@@ -17,19 +17,19 @@ namespace {
 // Most records are shorter, and come with one call.
 constexpr std::size_t kFirstRead = 512;
 
-Result<SegmentHeader> check_header(const fs::path& path, std::uint32_t id,
-                                   std::span<const std::byte> bytes) {
-    auto header = SegmentHeader::decode(bytes);
-    if (!header) return damage(path, 0, "it " + header.error().message);
-    if (header->segment != id) return damage(path, 0, "it is the file of another segment");
-    return header;
-}
-
 }  // namespace
 
 Error damage(const fs::path& path, std::uint64_t offset, std::string_view what) {
     return {ErrorCode::damaged, path.string() + " is damaged at offset " + std::to_string(offset) +
                                     ": " + std::string(what)};
+}
+
+Result<SegmentHeader> read_header(const fs::path& path, std::uint32_t id,
+                                  std::span<const std::byte> bytes) {
+    auto header = SegmentHeader::decode(bytes);
+    if (!header) return damage(path, 0, "it " + header.error().message);
+    if (header->segment != id) return damage(path, 0, "it is the file of another segment");
+    return header;
 }
 
 bool was_removed(const fs::path& shard, std::uint32_t segment) {
@@ -45,7 +45,7 @@ Result<LoadedSegment> LoadedSegment::load(const fs::path& shard, std::uint32_t i
     auto bytes = read_file(segment.path_);
     if (!bytes) return bytes.error();
     segment.bytes_ = *std::move(bytes);
-    const auto header = check_header(segment.path_, id, segment.bytes_);
+    const auto header = read_header(segment.path_, id, segment.bytes_);
     if (!header) return header.error();
     segment.header_ = *header;
     return segment;
@@ -104,7 +104,7 @@ Result<bool> RecordReader::open(std::uint32_t segment) {
         return Error{ErrorCode::damaged, path_.string() + " is missing"};
     }
     if (auto done = read(0, SegmentHeader::kBytes); !done) return done.error();
-    const auto header = check_header(path_, segment, buffer_);
+    const auto header = read_header(path_, segment, buffer_);
     if (!header) return header.error();
     header_ = *header;
     return true;

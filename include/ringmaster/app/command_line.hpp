@@ -4,6 +4,7 @@
 #include "ringmaster/app/man_page.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -39,6 +40,13 @@ struct CommandArguments {
     std::string from;
     std::string to;
     std::string prefix = "ringmaster";
+
+    std::vector<std::string> pools;
+    std::optional<std::uint32_t> numbers;
+    std::optional<std::uint32_t> numbers_percent;
+    std::optional<std::uint32_t> lifetime_seconds;
+    std::optional<std::uint32_t> cooldown_seconds;
+    std::optional<std::uint32_t> max_hold_seconds;
 };
 
 /// What each command does.
@@ -50,6 +58,7 @@ struct CommandActions {
     Action who, release, erase;
     Action verify_journal, dump_journal;
     Action migrate;
+    Action replay;
     Action completion, man;
 };
 
@@ -79,6 +88,8 @@ class CommandLine {
     void add_daemon(CLI::App& command);
     void add_supervisor(CLI::App& command);
     void add_json(CLI::App& command);
+    void add_data_dir(CLI::App& command);
+    void add_replay(CLI::App& app);
 
     CommandActions actions_;
     CommandArguments arguments_;

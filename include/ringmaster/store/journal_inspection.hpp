@@ -1,7 +1,9 @@
 #pragma once
 
 #include "ringmaster/base/result.hpp"
+#include "ringmaster/store/data_directory.hpp"
 #include "ringmaster/store/journal_format.hpp"
+#include "ringmaster/store/journal_reader.hpp"
 
 #include <array>
 #include <cstdint>
@@ -33,7 +35,16 @@ struct InspectionFinding {
     std::filesystem::path file;
     std::uint64_t offset = 0;
     std::string what;  ///< for people
+    bool torn_tail = false;
 };
+
+/// What is to be told of a segment that stops making sense at `offset`, or ends there, without
+/// having been sealed; nothing where that is in good order. `files` are those of its stream.
+/// ErrorCode::unavailable where a later one can't be read.
+Result<std::optional<InspectionFinding>> find_at_end(const std::filesystem::path& shard,
+                                                     const ShardFiles& files,
+                                                     const LoadedSegment& segment,
+                                                     std::uint32_t offset);
 
 /// What was seen.
 struct InspectionSummary {

@@ -19,6 +19,10 @@ namespace ringmaster::store {
 /// ErrorCode::damaged with file, offset, and what is wrong there.
 Error damage(const std::filesystem::path& path, std::uint64_t offset, std::string_view what);
 
+/// The header of a segment, of whose file `bytes` are the first. ErrorCode::damaged where it is.
+Result<SegmentHeader> read_header(const std::filesystem::path& path, std::uint32_t id,
+                                  std::span<const std::byte> bytes);
+
 /// Whether a segment, whose file is not there, is older than all that are in its stream's
 /// directory, which may be gone itself: retention has removed it.
 bool was_removed(const std::filesystem::path& shard, std::uint32_t segment);

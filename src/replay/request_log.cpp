@@ -148,11 +148,15 @@ bool RequestLog::read_time(Stream& stream) {
     std::optional<WallTime> at;
     switch (record.type) {
         case RecordType::hold:
-            if (const auto hold = store::HoldRecord::decode(record.payload)) at = hold->since;
+            if (const auto hold = store::HoldRecord::decode(record.payload);
+                hold && hold->session) {
+                at = hold->since;
+            }
             break;
         case RecordType::touch:
         case RecordType::release:
-            if (const auto times = store::TimesRecord::decode(record.payload)) {
+            if (const auto times = store::TimesRecord::decode(record.payload);
+                times && times->number) {
                 at = record.type == RecordType::touch ? times->times.last_touch
                                                       : times->times.expires_at;
             }

@@ -16,11 +16,11 @@ namespace ringmaster::replay {
 
 /// What is to be other than it was. Nothing: as it was.
 struct Changes {
-    std::optional<std::uint32_t> numbers;          ///< of each pool; 1 to RingPool::kMaxNumbers
-    std::optional<std::uint32_t> numbers_percent;  ///< of those it had; at least one is left
-    std::optional<std::chrono::milliseconds> lifetime;
-    std::optional<std::chrono::milliseconds> cooldown;
-    std::optional<std::chrono::milliseconds> max_hold;  ///< zero: no limit
+    std::optional<std::uint32_t> numbers{};          ///< of each pool; 1 to RingPool::kMaxNumbers
+    std::optional<std::uint32_t> numbers_percent{};  ///< of those it had; at least one is left
+    std::optional<std::chrono::milliseconds> lifetime{};
+    std::optional<std::chrono::milliseconds> cooldown{};
+    std::optional<std::chrono::milliseconds> max_hold{};  ///< zero: no limit
 };
 
 /// What would have happened in an hour.

@@ -15,12 +15,12 @@
 namespace ringmaster::replay {
 
 struct ReplayOptions {
-    std::vector<std::string> pools;  ///< their ids; none: all
-    Changes changes;
+    std::vector<std::string> pools{};  ///< their ids; none: all
+    Changes changes{};
     /// What is counted, of the store's clock, the end not included. What came before is replayed
     /// all the same: it decides who has what.
-    std::optional<WallTime> from;
-    std::optional<WallTime> to;
+    std::optional<WallTime> from{};
+    std::optional<WallTime> to{};
 };
 
 /// Called while files are read; each may be empty.

@@ -1,5 +1,5 @@
 // Writes the journal of a day through the store itself, as fast as that can, with a clock that runs
-// ahead: what `ringmaster replay` is measured with (bench/replay).
+// ahead: what `ringmaster replay` is measured with.
 //
 //     day_journal DIR [ALLOCATIONS [POOLS [NUMBERS]]]    10,000,000 of 10 pools of 20,000 each
 //

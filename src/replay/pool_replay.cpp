@@ -52,18 +52,18 @@ void PoolReplay::apply(const RecordedRequest& request, std::uint32_t numbers) {
     }
 }
 
-// A touch that left a later end standing tells nothing, and neither does the cool-down of a hold
-// that began before the number's own promise to the same session was over.
+// What left an end standing that was promised before tells only that the lifetime is not longer.
 void PoolReplay::learn_rules(const RecordedRequest& request) {
-    if (request.kind == Kind::release) return;
+    const ringpool::HoldEnd& end = request.end;
+    const ringpool::HoldEnd& before = request.previous_end;
+    const bool known = request.kind == Kind::begin || before.last_touch != WallTime();
+    if (request.kind == Kind::release || !known || end.last_touch != request.at) return;
     HoldRules rules = recorded_rules_;
-    const milliseconds lifetime = request.end.expires_at - request.end.last_touch;
-    const milliseconds cooldown = request.end.eligible_at - request.end.expires_at;
-    if (request.kind == Kind::begin) {
-        rules.lifetime = lifetime;
-        if (request.previous_end.eligible_at <= request.at) rules.cooldown = cooldown;
-    } else if (lifetime > rules.lifetime && request.end.last_touch == request.at) {
-        rules.lifetime = lifetime;
+    const milliseconds lifetime = end.expires_at - end.last_touch;
+    const bool extended = end.expires_at > before.expires_at;
+    if (extended || lifetime < rules.lifetime) rules.lifetime = lifetime;
+    if (extended && end.eligible_at > before.eligible_at) {
+        rules.cooldown = end.eligible_at - end.expires_at;
     }
     if (rules == recorded_rules_) return;
     recorded_rules_ = rules;

@@ -216,10 +216,10 @@ bool RequestLog::take_hold(const store::HoldRecord& hold) {
     request_.pool = place.pool;
     request_.number = place.index;
     request_.previous_session = state.session;
-    request_.previous_end = end_of(hold.previous_end);
+    request_.previous_end = hold.continuation ? state.end : end_of(hold.previous_end);
     request_.session = hold.session;
     state.session = hold.session;
-    request_.end = end_of(hold.times);
+    request_.end = state.end = end_of(hold.times);
     return true;
 }
 
@@ -235,12 +235,15 @@ bool RequestLog::take_times(RecordType type, const store::TimesRecord& times) {
     request_.pool = state.last.pool;
     request_.number = state.last.index;
     request_.session = state.session;
-    request_.end = end_of(times.times);
+    request_.previous_end = state.end;
+    request_.end = state.end = end_of(times.times);
     return true;
 }
 
 void RequestLog::take_adopted(const store::AdoptRecord& adopt) {
-    numbers_.at(adopt.number).session = adopt.slot.session;
+    NumberState& state = numbers_.at(adopt.number);
+    state.session = adopt.slot.session;
+    state.end = {adopt.slot.last_touch, adopt.slot.expires_at, adopt.slot.eligible_at};
 }
 
 }  // namespace ringmaster::replay

@@ -102,7 +102,8 @@ class Shards {
     std::vector<std::unique_ptr<store::testing::TestStore>> stores_;
 };
 
-/// Asks stores for numbers at random, and remembers what they were asked.
+/// Asks stores for numbers at random, and remembers what they were asked, and when. The pools must
+/// have no max_hold: the journal has not all requests then.
 class Recorder {
   public:
     explicit Recorder(store::testing::LeapingClock& clock) : clock_(clock) {}
@@ -114,17 +115,18 @@ class Recorder {
         const std::string context =
             store::testing::one_parameter("source", std::to_string(random_() % 3));
         const ringpool::Allocation told = store.allocate(pool, session, context);
-        asked.at = store->hold_now();
         if (told.outcome != ringpool::Allocation::Outcome::allocated) {
             ++refused_;
             return;
         }
+        asked.at = slot_of(*store, pool, told.number).last_touch;
         asked_.push_back(asked);
         if (random_() % 8 != 0) return;
         store.run([&] {
             ASSERT_TRUE(
                 store->release(pool, told.number, {session, ringpool::Context(context)}, {}).ok());
         });
+        asked.at = slot_of(*store, pool, told.number).expires_at;
         asked.release = true;
         asked_.push_back(asked);
     }
@@ -138,6 +140,14 @@ class Recorder {
     unsigned refused() const { return refused_; }
 
   private:
+    static const ringpool::Slot& slot_of(const store::EmbeddedStore& store,
+                                         ringpool::PoolIndex index, ringpool::PhoneNumber number) {
+        const ringpool::RingPool& pool = store.pool(index);
+        ringpool::SlotIndex slot = 0;
+        while (pool.number(slot).number != number) ++slot;
+        return pool.slot(slot);
+    }
+
     store::testing::LeapingClock& clock_;
     std::mt19937 random_{4711};
     std::vector<Asked> asked_;

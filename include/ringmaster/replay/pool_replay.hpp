@@ -45,9 +45,9 @@ struct PoolReport {
 /// Has the recorded requests of one pool answered by an allocator of its own, which begins with
 /// numbers that nobody has had.
 ///
-/// Where no other is wanted, a rule is the one that was in force at the time: holds in the journal
-/// tell lifetime and cool-down, from the first one on that began under them. The journal does not
-/// tell max_hold: that is the one the pool has today.
+/// Where no other is wanted, a rule is the one that was in force at the time: requests in
+/// the journal tell lifetime and cool-down, from the first one on that was answered by them. The
+/// journal does not tell max_hold: that is the one the pool has today.
 class PoolReplay {
   public:
     /// `pool` as it stands before the first request.

@@ -35,10 +35,11 @@ struct RecordedRequest {
     /// Where the journal no longer says who it was, one that is nobody else's.
     ringpool::SessionHash session;
     ringpool::HoldEnd end;  ///< of the hold, as this request left it
-    /// Who had the number before; zero: nobody, or the journal does not say. Of begin only, as is
-    /// the next.
+    /// Who had the number before; zero: nobody, or the journal does not say. Of begin only.
     ringpool::SessionHash previous_session;
-    ringpool::HoldEnd previous_end;  ///< zero: nobody had it
+    /// Of begin: of the hold before; zero: nobody had it. Else of this one, as it stood before;
+    /// zero: the journal does not say.
+    ringpool::HoldEnd previous_end;
 };
 
 /// A pool that the directory has, or that the journal names.
@@ -89,6 +90,7 @@ class RequestLog {
     };
     struct NumberState {
         ringpool::SessionHash session;  ///< zero: not known
+        ringpool::HoldEnd end;          ///< so is this
         Place home;                     ///< where the pools' files have it
         Place last;                     ///< where the journal had it last
     };

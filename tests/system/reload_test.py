@@ -19,11 +19,14 @@ class Reload(unittest.TestCase):
         self.addCleanup(d.__exit__)
         return d.start()
 
-    def reload(self, d, until="supervisor: the configuration is applied"):
-        """What the log says of it."""
+    def reload(self, d, *until):
+        """What the log says of it. Each process writes its own lines, and when it comes to it."""
         before = len(d.log())
         d.signal(signal.SIGHUP)
-        daemon.wait_until(lambda: until in d.log()[before:], "it is reloaded: " + d.log())
+        until = until or ("supervisor: the configuration is applied",
+                          "shard 0: the configuration is applied: ")
+        daemon.wait_until(lambda: all(line in d.log()[before:] for line in until),
+                          "it is reloaded: " + d.log())
         return d.log()[before:]
 
     def admin(self, d, target):

@@ -8,6 +8,7 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
 #include <span>
 #include <unordered_set>
 #include <utility>
@@ -22,6 +23,8 @@ namespace dom = simdjson::dom;
 using ringpool::PhoneNumber;
 
 constexpr std::size_t kMaxTold = 20;  ///< refused lines
+/// Of visitors: a share that nobody wants to see the digits of.
+constexpr double kHardlyAny = 1e-7;
 /// All of the history is read for it.
 constexpr std::chrono::seconds kEraseTimeLimit = std::chrono::hours(1);
 
@@ -111,6 +114,42 @@ std::string session_text(dom::element hold) {
     std::string_view session;
     return hold["session"].get(session) == simdjson::SUCCESS ? std::string(session)
                                                              : "(the context)";
+}
+
+/// With as many digits as are of use; nothing where it is missing.
+std::string real_text(dom::element object, std::string_view name, const char* format = "%.1f") {
+    double value = 0;
+    if (object[name].get(value) != simdjson::SUCCESS) return "";
+    char text[32];
+    std::snprintf(text, sizeof text, format, value);
+    return text;
+}
+
+/// Fills in the columns of a pool for which there is advice.
+void tell_sizing(dom::element sizing, std::vector<std::string>& row) {
+    dom::element busiest;
+    dom::element numbers;
+    dom::element growth;
+    if (sizing["busiest"].get(busiest) == simdjson::SUCCESS) {
+        row[2] = human_time(text_of(busiest, "hour"));
+        row[3] = real_text(busiest, "arrivals_per_hour", "%.0f");
+        row[4] = real_text(busiest, "offered_erlangs");
+        double blocked = 0;
+        if (busiest["blocking"].get(blocked) == simdjson::SUCCESS) {
+            char text[32];
+            std::snprintf(text, sizeof text, "%.3g %%", blocked < kHardlyAny ? 0 : blocked * 100);
+            row[5] = text;
+        }
+    }
+    if (sizing["numbers_for"].get(numbers) == simdjson::SUCCESS) {
+        row[6] = with_thousands(count_of(numbers, "0.01"));
+        row[7] = with_thousands(count_of(numbers, "0.001"));
+        row[8] = with_thousands(count_of(numbers, "0.0001"));
+    }
+    row[9] = percentage(sizing, "utilisation");
+    if (sizing["growth"].get(growth) == simdjson::SUCCESS && growth.is_object()) {
+        row[10] = real_text(growth, "erlangs_per_day", "%+.1f");
+    }
 }
 
 /// "name  value" lines.
@@ -247,6 +286,46 @@ ExitCode AdminCommands::delete_pool(std::string_view id) {
     } else {
         console_.out << "pool " << id << ": deleted\n";
     }
+    return kDone;
+}
+
+// "BLOCKED" is Erlang's word for who finds no number.
+ExitCode AdminCommands::advise() {
+    const auto body = get("/advice");
+    if (!body) return fail(body.error());
+    if (json_) {
+        console_.out << *body << '\n';
+        return kDone;
+    }
+    dom::parser parser;
+    const auto document = parse(parser, *body);
+    if (!document) return fail(document.error());
+    constexpr auto kRight = Table::Align::right;
+    Table table({{"POOL"},
+                 {"NUMBERS", kRight},
+                 {"BUSIEST HOUR"},
+                 {"NEW/H", kRight},
+                 {"ERLANGS", kRight},
+                 {"BLOCKED", kRight},
+                 {"FOR 1 %", kRight},
+                 {"0.1 %", kRight},
+                 {"0.01 %", kRight},
+                 {"IN USE", kRight},
+                 {"GROWTH/DAY", kRight},
+                 {"ADVICE"}});
+    for (const dom::element pool : elements_of(*document, "pools")) {
+        const std::string problem = text_of(pool, "problem");
+        std::vector<std::string> row(12);
+        row[0] = text_of(pool, "pool");
+        row.back() = problem.empty() ? text_of(pool, "advice") : problem;
+        if (problem.empty()) row[1] = with_thousands(count_of(pool, "numbers"));
+        dom::element sizing;
+        if (pool["sizing"].get(sizing) == simdjson::SUCCESS && sizing.is_object()) {
+            tell_sizing(sizing, row);
+        }
+        table.add(std::move(row));
+    }
+    console_.out << table.text();
     return kDone;
 }
 

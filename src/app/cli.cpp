@@ -170,6 +170,7 @@ CommandActions actions(Console& console, const CommandLine& line,
                                          })),
         .export_pool =
             daemon([](AdminCommands& c, const auto& a) { return c.export_numbers(a.pool, a.csv); }),
+        .advise = daemon([](AdminCommands& c, const auto&) { return c.advise(); }),
         .who = daemon(
             [](AdminCommands& c, const auto& a) { return c.who(a.number, a.at, a.history); }),
         .release = daemon(

@@ -113,6 +113,10 @@ CommandLine::CommandLine(const std::function<CommandActions(const CommandLine&)>
     add_pool_command("export", "Writes the numbers of a pool, one a line", &actions_.export_pool)
         ->add_flag("--csv", arguments_.csv, "Writes number,formatted,state");
 
+    add_daemon(*add(app, "advise",
+                    "Tells how many numbers each pool needs, from the demand of the last days",
+                    &actions_.advise));
+
     CLI::App* numbers = add(app, "numbers", "Asks a running daemon about numbers", nullptr);
     const auto add_number_command = [&](const char* name, const char* what,
                                         const CommandActions::Action* action) {

@@ -2,6 +2,7 @@
 
 #include "ringmaster/app/admin_token.hpp"
 #include "ringmaster/http/middleware/cors.hpp"
+#include "ringmaster/ops/demand.hpp"
 #include "ringmaster/redis/redis_url.hpp"
 #include "ringmaster/shard/placement.hpp"
 
@@ -170,6 +171,12 @@ std::vector<Section> config_sections(Config& c, const std::filesystem::path& bas
           integer_key("max_buffer_bytes", c.events.hub.max_buffer_bytes, "bytes", 8 * kMiB,
                       64 * kKiB, kGiB),
           integer_key("ping_ms", c.events.ping, "ms", 15'000, 100, kHourMs)}},
+        {"advice",
+         {integer_key("keep_hours", c.demand.keep_hours, "hours", 168, 24, ops::kMostDemandHours),
+          integer_key("least_hours", c.demand.least_observed, "hours", 24, 1,
+                      ops::kMostDemandHours),
+          integer_key("sample_ms", c.demand.sample_period, "ms", 60'000, 100, kHourMs),
+          integer_key("save_ms", c.demand.save_period, "ms", 600'000, 100, 24 * kHourMs)}},
         {"runtime",
          {integer_key("stack_bytes", c.stack_bytes, "bytes", 64 * kKiB, 16 * kKiB, 8 * kMiB),
           integer_key("stall_warning_ms", c.stall_warning, "ms; 0 for none", 25, 0, kHourMs)}},

@@ -27,7 +27,7 @@ std::uint32_t seed_of(ShardIndex self, ShardIndex other) noexcept {
 
 EmbeddedBackend::EmbeddedBackend(const Config& config, const ShardSetup& setup,
                                  runtime::Reactor& reactor, ringpool::Catalog& catalog, Log& log,
-                                 std::function<std::string()> report)
+                                 OwnKnowledge knowledge)
     : reactor_(reactor),
       catalog_(catalog),
       log_(log),
@@ -41,7 +41,7 @@ EmbeddedBackend::EmbeddedBackend(const Config& config, const ShardSetup& setup,
       overflows_({ringpool::EventType::overflow}, {}, config.events.hub.max_buffer_bytes) {
     guard_others(config);
     open_store(config, setup);
-    make_one(config, std::move(report));
+    make_one(config, std::move(knowledge));
     pool_watch_ = std::make_unique<PoolWatch>(
         reactor.scheduler(), own_store_->pools(), [this] { return own_pools(); },
         PoolWatch::Options{.max_pools = config.metrics.max_pools});
@@ -82,7 +82,7 @@ void EmbeddedBackend::open_store(const Config& config, const ShardSetup& setup) 
     own_store_ = *std::move(opened);
 }
 
-void EmbeddedBackend::make_one(const Config& config, std::function<std::string()> report) {
+void EmbeddedBackend::make_one(const Config& config, OwnKnowledge knowledge) {
     own_events_ =
         std::make_unique<shard::OwnEvents>(reactor_.scheduler(), overflows_, own_store_->events());
     own_ = std::make_unique<shard::OwnShard>(shard::OwnShard::Parts{
@@ -98,7 +98,8 @@ void EmbeddedBackend::make_one(const Config& config, std::function<std::string()
         .has_number =
             [this](ringpool::PhoneNumber number) { return own_store_->has_number(number); },
         .overflow_counts = [this](std::string_view id) { return overflow_counts(id); },
-        .report = std::move(report)});
+        .demand = std::move(knowledge.demand),
+        .report = std::move(knowledge.report)});
     all_[self_] = own_.get();
 
     std::vector<ringpool::Store*> stores(all_.size(), own_store_.get());
@@ -112,6 +113,10 @@ void EmbeddedBackend::make_one(const Config& config, std::function<std::string()
         [this] { return feed_.catch_up(reactor_.scheduler().deadline()); });
     history_of_all_ = std::make_unique<shard::RoutedHistory>(reactor_.scheduler(), all_,
                                                              config.peers.admin_deadline);
+    demand_of_all_ = std::make_unique<shard::RoutedDemand>(
+        reactor_.scheduler(), all_,
+        [this](std::string_view id) { return std::vector{placement_.owner(id)}; },
+        config.peers.admin_deadline);
 }
 
 shard::OverflowCounts EmbeddedBackend::overflow_counts(std::string_view pool_id) const {
@@ -155,10 +160,20 @@ std::vector<std::string> EmbeddedBackend::own_pools() const {
     return ids;
 }
 
+std::optional<ringpool::PoolCounters> EmbeddedBackend::own_counters(
+    ringpool::PoolIndex pool) const {
+    if (!own_store_->has_pool(pool)) return std::nullopt;
+    return own_store_->counters(pool);
+}
+
+std::size_t EmbeddedBackend::own_numbers(ringpool::PoolIndex pool) const {
+    return own_store_->has_pool(pool) ? own_store_->pool(pool).size() : 0;
+}
+
 std::size_t EmbeddedBackend::own_numbers() const {
     std::size_t numbers = 0;
     catalog_.for_each([&](ringpool::PoolIndex index, const ringpool::PoolDefinition&) {
-        if (own_store_->has_pool(index)) numbers += own_store_->pool(index).size();
+        numbers += own_numbers(index);
     });
     return numbers;
 }

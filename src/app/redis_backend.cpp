@@ -4,6 +4,7 @@
 #include "ringmaster/redis_store/open_store.hpp"
 
 #include <cstdint>
+#include <numeric>
 #include <unistd.h>
 #include <utility>
 
@@ -44,8 +45,7 @@ std::uint32_t seed_of(shard::ShardIndex self) noexcept {
 }  // namespace
 
 RedisBackend::RedisBackend(const Config& config, const ShardSetup& setup, runtime::Reactor& reactor,
-                           ringpool::Catalog& catalog, Log& log,
-                           std::function<std::string()> report)
+                           ringpool::Catalog& catalog, Log& log, OwnKnowledge knowledge)
     : config_(config.redis),
       metrics_(config.metrics),
       self_(setup.index),
@@ -98,10 +98,16 @@ RedisBackend::RedisBackend(const Config& config, const ShardSetup& setup, runtim
             .sweep_left = [](auto) { return Result<void>(); },
             .has_number = [](auto) { return false; },
             .overflow_counts = [](auto) { return shard::OverflowCounts{}; },
-            .report = std::move(report)}),
+            .demand = std::move(knowledge.demand),
+            .report = std::move(knowledge.report)}),
       all_(setup.peers.size()) {
     all_[setup.index] = &own_;
     for (const PeerShard& other : others_) all_[other.index] = other.remote.get();
+    std::vector<shard::ShardIndex> everybody(all_.size());
+    std::iota(everybody.begin(), everybody.end(), shard::ShardIndex{0});
+    demand_of_all_ = std::make_unique<shard::RoutedDemand>(
+        reactor.scheduler(), all_, [everybody](auto) { return everybody; },
+        config.peers.admin_deadline);
 }
 
 RedisBackend::~RedisBackend() = default;

@@ -105,13 +105,27 @@ std::size_t group_of(const http::Request& request) noexcept {
 
 std::unique_ptr<Backend> make_backend(const Config& config, const ShardSetup& setup,
                                       runtime::Reactor& reactor, ringpool::Catalog& catalog,
-                                      Log& log, std::function<std::string()> report) {
+                                      Log& log, OwnKnowledge knowledge) {
     if (config.redis.enabled()) {
         return std::make_unique<RedisBackend>(config, setup, reactor, catalog, log,
-                                              std::move(report));
+                                              std::move(knowledge));
     }
     return std::make_unique<EmbeddedBackend>(config, setup, reactor, catalog, log,
-                                             std::move(report));
+                                             std::move(knowledge));
+}
+
+/// With Redis there need not be one, and what one machine saw is not all.
+std::optional<std::filesystem::path> demand_directory(const Config& config,
+                                                      const ShardSetup& setup) {
+    if (config.redis.enabled()) return std::nullopt;
+    return setup.directory->root() / "demand";
+}
+
+/// Of a part of the demand nothing follows.
+std::function<std::size_t(ringpool::PoolIndex)> numbers_of_pools(const Config& config,
+                                                                 const Backend& backend) {
+    if (config.redis.enabled()) return nullptr;
+    return [&backend](ringpool::PoolIndex pool) { return backend.own_numbers(pool); };
 }
 
 }  // namespace
@@ -130,9 +144,20 @@ Service::Service(const Config& config, const ShardSetup& setup, Clock& clock, Lo
           {.max_fibers = fibers(config, setup.peers.size()), .stack_bytes = config.stack_bytes}),
       stack_overflow_reporter_(reactor_.scheduler()),
       supervisor_(reactor_, setup.channel),
-      backend_(make_backend(config, setup, reactor_, catalog_, log, [this] { return report(); })),
+      backend_(make_backend(config, setup, reactor_, catalog_, log,
+                            {.demand = [this](std::string_view id) { return demand_.demand(id); },
+                             .report = [this] { return report(); }})),
       import_helper_(reactor_, "import"),
       reconciler_(catalog_, backend_->pools(), import_helper_, log),
+      demand_(
+          {.scheduler = reactor_.scheduler(),
+           .helper = import_helper_,
+           .catalog = catalog_,
+           .log = log,
+           .counters = [this](ringpool::PoolIndex pool) { return backend_->own_counters(pool); },
+           .numbers = numbers_of_pools(config, *backend_),
+           .directory = demand_directory(config, setup)},
+          config.demand),
       peer_service_(reactor_, log, catalog_, backend_->own(),
                     [this](Deadline deadline) {
                         backend_->catch_up(deadline);
@@ -146,6 +171,11 @@ Service::Service(const Config& config, const ShardSetup& setup, Clock& clock, Lo
                       config.streams, [this](Deadline deadline) { backend_->catch_up(deadline); }),
       compat_api_(catalog_, backend_->store(), reactor_.scheduler(), clock, errors_, config.api),
       pools_api_(admin_access_, catalog_, backend_->pools(), import_helper_, config.pools_api),
+      advice_api_(admin_access_, catalog_, backend_->pools(),
+                  [this](std::string_view id) { return backend_->demand(id); }, import_helper_,
+                  {.least_observed = config.demand.least_observed,
+                   .kept = std::chrono::hours(config.demand.keep_hours),
+                   .sees_all = !config.redis.enabled()}),
       history_api_(admin_access_, backend_->history(), reactor_.scheduler(), config.history_api),
       events_api_(admin_access_, catalog_, reactor_.scheduler(), event_sources(backend_->all()),
                   config.events),
@@ -165,11 +195,13 @@ Service::Service(const Config& config, const ShardSetup& setup, Clock& clock, Lo
       signals_(reactor_.context(), SIGTERM),
       told_to_stop_(reactor_.scheduler()),
       told_to_configure_(reactor_.scheduler()),
-      pools_kept_(reactor_.scheduler()) {
+      pools_kept_(reactor_.scheduler()),
+      demand_measured_(reactor_.scheduler()) {
     numbers_api_.register_routes(router_);
     number_streams_.register_routes(router_);
     compat_api_.register_routes(router_);
     pools_api_.register_routes(router_);
+    advice_api_.register_routes(router_);
     history_api_.register_routes(router_);
     events_api_.register_routes(router_);
     health_api_.register_routes(router_);
@@ -194,6 +226,7 @@ Service::Ending Service::serve(std::optional<NumberFiles> numbers) {
         runtime::Scheduler& scheduler = reactor_.scheduler();
         scheduler.run("stop", [this] { stop_when_told(); });
         scheduler.run("pools", [this] { keep_pools(); });
+        scheduler.run("demand", [this] { measure_demand(); });
         scheduler.run("supervisor", [this] { follow_supervisor(); });
     });
     {
@@ -225,11 +258,17 @@ std::string Service::report() {
                          .number_streams = number_streams_.stats(),
                          .counters = {},
                          .pools = {},
+                         .loads = {},
                          .tells_numbers = false,
                          .peers = {},
                          .gates = {},
                          .redis = {}};
     backend_->add_figures(figures);
+    for (const auto& pool : figures.pools.pools) {
+        if (const auto* sizing = demand_.sizing(pool.id)) {
+            figures.loads.push_back({pool.id, *sizing});
+        }
+    }
     return write_report(figures);
 }
 
@@ -245,6 +284,7 @@ void Service::await_signal() {
 
 void Service::follow_supervisor() {
     if (auto recovered = backend_->recover(); !recovered) return fail(recovered.error().message);
+    demand_.load();
     if (auto listening = peer_listener_.adopt(setup_.peer_socket); !listening) {
         return fail(listening.error().message);
     }
@@ -335,6 +375,8 @@ void Service::stop_when_told() {
     if (!peer_service_.drain(deadline)) log_.warning("calls of other shards are cut off");
     backend_->close();
     pools_kept_.wait(deadline);
+    demand_.stop();
+    demand_measured_.wait();
     // Requests that waited for the store get to their end.
     scheduler.yield();
     if (scheduler.fibers_in_use() > own_fibers_) ending_ = Ending::cut_short;
@@ -379,6 +421,12 @@ void Service::keep_pools() {
         if (!told_to_stop_.is_set()) configure();
     }
     pools_kept_.set();
+}
+
+/// A fiber of its own from the beginning, too.
+void Service::measure_demand() {
+    demand_.run();
+    demand_measured_.set();
 }
 
 void Service::configure() {

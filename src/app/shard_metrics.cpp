@@ -170,6 +170,31 @@ void write_pools(MetricsText& out, const ShardFigures& figures) {
     });
 }
 
+void write_loads(MetricsText& out, const std::vector<ShardFigures::Load>& loads) {
+    out.begin_gauge("ringmaster_pool_offered_erlangs",
+                    "How many numbers of a pool its visitors would have in its busiest hour if "
+                    "there were enough.");
+    for (const auto& load : loads) {
+        out.sample_real(load.sizing.busiest.offered_erlangs, {{"pool", load.pool}});
+    }
+    out.begin_gauge("ringmaster_pool_blocking_ratio",
+                    "The share of new visitors that find no number then.");
+    for (const auto& load : loads) {
+        out.sample_real(load.sizing.busiest.blocking, {{"pool", load.pool}});
+    }
+    bool begun = false;
+    for (const auto& load : loads) {
+        const auto& growth = load.sizing.growth;
+        if (!growth || !growth->hours_until_overflow) continue;
+        if (!std::exchange(begun, true)) {
+            out.begin_gauge("ringmaster_pool_overflow_in_hours",
+                            "When that will be more than 1 %, if the load goes on growing as it "
+                            "does; no sample where it does not grow so fast.");
+        }
+        out.sample_real(*growth->hours_until_overflow, {{"pool", load.pool}});
+    }
+}
+
 /// One family with a sample for each of the other shards.
 template <class Value>
 void for_each_peer(MetricsText& out, const ShardFigures& figures, Value&& value) {
@@ -282,6 +307,7 @@ std::string write_report(const ShardFigures& figures) {
     write_requests(out, figures.requests);
     write_allocations(out, figures);
     write_pools(out, figures);
+    if (!figures.loads.empty()) write_loads(out, figures.loads);
     if (!figures.gates.empty()) write_gates(out, figures);
     write_calls(out, figures);
     if (figures.redis) write_redis(out, *figures.redis);

@@ -88,6 +88,12 @@ void MetricsText::sample(Histogram::Duration value, Labels labels) {
     line("", labels, {}, seconds(value));
 }
 
+void MetricsText::sample_real(double value, Labels labels) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.6g", value);
+    line("", labels, {}, text);
+}
+
 void MetricsText::sample(const Histogram& durations, Labels labels) {
     std::array<std::uint64_t, kBounds.size()> counts;
     durations.count_up_to(kBounds, counts);

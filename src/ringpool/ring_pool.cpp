@@ -24,14 +24,12 @@ RingPool::Decision RingPool::allocate(const SessionHash& session, WallTime now) 
         Slot& slot = slots_[own];
         if (now < slot.expires_at) {
             if (!may_extend(slot, now)) return {Outcome::capped, own, {}};
-            touch(own, now);
-            return {Outcome::refreshed, own, {}};
+            return {Outcome::refreshed, own, {}, false, touch(own, now)};
         }
         if (may_take_back(slot)) {
             const HoldEnd previous = end_of(slot);
             slot.allocated_at = now;
-            touch(own, now);
-            return {Outcome::fresh, own, previous};
+            return {Outcome::fresh, own, previous, false, touch(own, now)};
         }
     }
 
@@ -41,17 +39,18 @@ RingPool::Decision RingPool::allocate(const SessionHash& session, WallTime now) 
     const Slot& slot = slots_[oldest];
     const HoldEnd previous = end_of(slot);
     const bool reissued = slot.session && slot.session != session;
-    hand_over(oldest, session, now);
-    return {Outcome::fresh, oldest, previous, reissued};
+    const auto longer = hand_over(oldest, session, now);
+    return {Outcome::fresh, oldest, previous, reissued, longer};
 }
 
-void RingPool::hand_over(SlotIndex index, const SessionHash& session, WallTime now) noexcept {
+std::chrono::milliseconds RingPool::hand_over(SlotIndex index, const SessionHash& session,
+                                              WallTime now) noexcept {
     Slot& slot = slots_[index];
     if (slot.session) table_.erase(slot.session, index);
     table_.insert(session, index);
     slot.session = session;
     slot.allocated_at = now;
-    touch(index, now);
+    const auto longer = touch(index, now);
 
     // The next hand-over will need the slot that is now the oldest, and that one's session, which
     // is to be erased. Fetched two steps ahead, both are at hand even for the next row of a batch.
@@ -59,9 +58,10 @@ void RingPool::hand_over(SlotIndex index, const SessionHash& session, WallTime n
     table_.prefetch(slots_[first].session);
     __builtin_prefetch(&numbers_[first]);
     const SlotIndex second = queues_.next(first);
-    if (second == kNone) return;
+    if (second == kNone) return longer;
     __builtin_prefetch(&slots_[second], 1);
     queues_.prefetch(second);
+    return longer;
 }
 
 bool RingPool::may_extend(const Slot& slot, WallTime now) const noexcept {
@@ -76,17 +76,19 @@ bool RingPool::may_take_back(const Slot& slot) const noexcept {
     return !slot.draining && !reached_max_hold;
 }
 
-void RingPool::touch(SlotIndex index, WallTime now) noexcept {
+std::chrono::milliseconds RingPool::touch(SlotIndex index, WallTime now) noexcept {
     Slot& slot = slots_[index];
     slot.last_touch = now;
     slot.expires_at = std::max(slot.expires_at, now + rules_.lifetime);
     const WallTime eligible_at = now + rules_.lifetime + rules_.cooldown;
     // Promised even longer under older rules: then its place among the older ones is still right.
-    if (eligible_at < slot.eligible_at) return;
+    if (eligible_at < slot.eligible_at) return std::chrono::milliseconds(0);
+    const auto longer = eligible_at - std::max(slot.eligible_at, now);
     slot.eligible_at = eligible_at;
-    if (slot.draining) return;
+    if (slot.draining) return longer;
     queues_.remove(index);
     queues_.push_back(touched, index);
+    return longer;
 }
 
 SlotIndex RingPool::oldest_eligible(WallTime now) const noexcept {

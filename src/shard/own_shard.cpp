@@ -29,6 +29,10 @@ Result<OverflowCounts> OwnShard::overflow_counts(std::string_view pool_id, Deadl
     return parts_.overflow_counts(pool_id);
 }
 
+Result<std::vector<ops::DemandHour>> OwnShard::demand(std::string_view pool_id, Deadline) {
+    return parts_.demand(pool_id);
+}
+
 Result<std::string> OwnShard::report(Deadline) {
     return parts_.report();
 }

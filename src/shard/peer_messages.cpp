@@ -47,7 +47,7 @@ void members(auto& archive, Of<ringpool::NumberPage> auto& v) {
     archive(v.numbers, v.next);
 }
 void members(auto& archive, Of<ringpool::PoolCounters> auto& v) {
-    archive(v.allocations, v.new_holds, v.releases, v.overflows, v.early_reissues);
+    archive(v.allocations, v.new_holds, v.releases, v.overflows, v.early_reissues, v.extended_ms);
 }
 void members(auto& archive, Of<ringpool::PoolFigures> auto& v) {
     archive(v.numbers, v.held, v.cooling, v.free, v.draining, v.counters);
@@ -65,6 +65,10 @@ void members(auto& archive, Of<ringpool::SessionHash> auto& v) {
 void members(auto& archive, Of<ringpool::Slot> auto& v) {
     archive(v.session, v.allocated_at, v.last_touch, v.expires_at, v.eligible_at, v.record,
             v.context, v.draining);
+}
+void members(auto& archive, Of<ops::DemandHour> auto& v) {
+    archive(v.hour, v.observed_ms, v.allocations, v.new_holds, v.exhausted, v.early_reissues,
+            v.extended_ms);
 }
 void members(auto& archive, Of<store::NumberKnowledge> auto& v) {
     archive(v.number, v.pool, v.draining, v.has_left, v.slot);
@@ -125,6 +129,9 @@ void members(auto& archive, Of<ReportCall> auto&) {
 }
 void members(auto& archive, Of<EventsCall> auto& v) {
     archive(v.query);
+}
+void members(auto& archive, Of<DemandCall> auto& v) {
+    archive(v.pool_id);
 }
 
 constexpr auto last_of(ringpool::Hold::Detail) {
@@ -348,6 +355,7 @@ RINGMASTER_VALUE(LookUpCall)
 RINGMASTER_VALUE(SweepCall)
 RINGMASTER_VALUE(ReportCall)
 RINGMASTER_VALUE(EventsCall)
+RINGMASTER_VALUE(DemandCall)
 RINGMASTER_VALUE(HoldersFound)
 RINGMASTER_VALUE(std::size_t)
 RINGMASTER_VALUE(bool)
@@ -358,6 +366,7 @@ RINGMASTER_VALUE(OverflowCounts)
 RINGMASTER_VALUE(std::vector<store::NumberKnowledge>)
 RINGMASTER_VALUE(std::string)
 RINGMASTER_VALUE(ringpool::EventBatch)
+RINGMASTER_VALUE(std::vector<ops::DemandHour>)
 #undef RINGMASTER_VALUE
 
 }  // namespace ringmaster::shard

@@ -279,6 +279,9 @@ void PeerService::State::answer(Work& work) {
         case CallType::sweep:
             return answer_with<SweepCall>(
                 work, [&](SweepCall& call) { return own_.sweep(call.pool_id, deadline); });
+        case CallType::demand:
+            return answer_with<DemandCall>(
+                work, [&](DemandCall& call) { return own_.demand(call.pool_id, deadline); });
         case CallType::report:
             return answer_with<ReportCall>(work,
                                            [&](ReportCall&) { return own_.report(deadline); });

@@ -112,6 +112,11 @@ Result<OverflowCounts> RemoteShard::overflow_counts(std::string_view pool_id, De
     return ask(others_, OverflowCountsCall{pool_id}, deadline);
 }
 
+Result<std::vector<ops::DemandHour>> RemoteShard::demand(std::string_view pool_id,
+                                                         Deadline deadline) {
+    return ask(others_, DemandCall{pool_id}, deadline);
+}
+
 Result<std::string> RemoteShard::report(Deadline deadline) {
     return ask(others_, ReportCall{}, deadline);
 }

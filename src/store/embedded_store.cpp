@@ -307,10 +307,12 @@ void EmbeddedStore::count(ringpool::PoolIndex pool, const RingPool::Decision& de
                           WallTime now) noexcept {
     ringpool::PoolCounters& counters = holdings_.counters(pool);
     ++counters.allocations;
+    counters.extended_ms += decision.longer.count();
     if (decision.outcome != RingPool::Outcome::fresh) return;
     ++counters.new_holds;
-    const auto lifetime = holdings_.pool(pool).rules().lifetime;
-    const bool early = decision.reissued && now - decision.previous.eligible_at < lifetime;
+    const ringpool::HoldRules& rules = holdings_.pool(pool).rules();
+    counters.extended_ms -= (rules.lifetime + rules.cooldown).count();
+    const bool early = decision.reissued && now - decision.previous.eligible_at < rules.lifetime;
     counters.early_reissues += early ? 1 : 0;
 }
 

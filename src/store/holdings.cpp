@@ -78,8 +78,10 @@ void Holdings::restore(const SlotMap& slots) {
 
 bool Holdings::release(PoolIndex pool, const ringpool::SessionHash& session,
                        ringpool::SlotIndex slot, WallTime now) noexcept {
+    const WallTime before = slot == ringpool::kNoSlot ? now : pools_[pool].slot(slot).eligible_at;
     if (!pools_[pool].release(session, slot, now)) return false;
     ++counters_[pool].releases;
+    counters_[pool].extended_ms += (pools_[pool].slot(slot).eligible_at - before).count();
     return true;
 }
 

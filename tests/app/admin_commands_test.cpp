@@ -58,6 +58,28 @@ TEST_F(AdminCommandsTest, ListsPoolsInATable) {
               "autos  Cars    1,200   300        0   900         1    25 %\n");
 }
 
+TEST_F(AdminCommandsTest, AdvisesOnAllPoolsInATable) {
+    answer(200, R"({"pools":[{"pool":"autos","numbers":1200,"sizing":{"busiest":)"
+                R"({"hour":"2026-11-21T17:00:00.000Z","arrivals_per_hour":2508.4,)"
+                R"("offered_erlangs":1254.2,"blocking":0.0562341},"numbers_for":)"
+                R"({"0.01":1284,"0.001":1331,"0.0001":1362},"utilisation":0.986,)"
+                R"("growth":{"erlangs_per_day":-2.25,"hours_until_overflow":null}},)"
+                R"("advice":"add 84 numbers"},)"
+                R"({"pool":"boats","numbers":10,"sizing":null,"advice":"none yet"},)"
+                R"({"pool":"homes","problem":"shard 1 does not answer in time"}]})");
+    EXPECT_EQ(commands().advise(), kDone);
+    EXPECT_THAT(asked_, ElementsAre("GET /advice"));
+    EXPECT_EQ(out_.str(),
+              "POOL   NUMBERS  BUSIEST HOUR             NEW/H  ERLANGS  BLOCKED  FOR 1 %  0.1 %  "
+              "0.01 %  IN USE  GROWTH/DAY  ADVICE\n"
+              "autos    1,200  2026-11-21 17:00:00 UTC   2508   1254.2   5.62 %    1,284  1,331  "
+              " 1,362    99 %        -2.2  add 84 numbers\n"
+              "boats       10                                                                   "
+              "                            none yet\n"
+              "homes                                                                            "
+              "                            shard 1 does not answer in time\n");
+}
+
 TEST_F(AdminCommandsTest, GivesTheDaemonsJsonAsItIs) {
     answer(200, kPool);
     EXPECT_EQ(commands(true).show_pool("a b"), kDone);

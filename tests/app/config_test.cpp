@@ -454,8 +454,8 @@ TEST_F(ConfigTest, TellsAnUnknownSection) {
     EXPECT_EQ(
         said_before_pool("[http]\nbacklog = 5\n"),
         "x.toml:1:2: there is no section http; expected one of [server], [peers], [api], "
-        "[streams], [cors], [admin], [events], [runtime], [store], [redis], [metrics], [status], "
-        "[log], [[pool]]");
+        "[streams], [cors], [admin], [events], [advice], [runtime], [store], [redis], [metrics], "
+        "[status], [log], [[pool]]");
     EXPECT_EQ(said_before_pool("[[pools]]\nid = \"a\"\n"),
               "x.toml:1:3: there is no section pools; did you mean [[pool]]?");
 }
@@ -598,8 +598,8 @@ TEST_F(ConfigTest, TellsAllProblemsInTheOrderOfTheFile) {
         "(fields)\n"
         "x.toml:8:13: [api] max_batch is true; expected an integer from 1 to 100000 (rows)\n"
         "x.toml:9:2: there is no section nonsense; expected one of [server], [peers], [api], "
-        "[streams], [cors], [admin], [events], [runtime], [store], [redis], [metrics], [status], "
-        "[log], [[pool]]");
+        "[streams], [cors], [admin], [events], [advice], [runtime], [store], [redis], [metrics], "
+        "[status], [log], [[pool]]");
 }
 
 TEST_F(ConfigTest, TellsWhereItIsNotToml) {

@@ -58,6 +58,14 @@ class Metrics(unittest.TestCase):
         told = set()
         with Fleet(POOLS) as d:
             d.wait_until_serving()
+            # A pool that will be too small is known to be so from days of demand.
+            self.assertEqual(d.stop(), 0)
+            grows = [100 + 4 * (i // 24) if i % 24 == 15 else 3 for i in range(24 * 7)]
+            d.demand_file(POOLS[0]).write_text(fleet.demand_text(grows))
+            d.start()
+            d.wait_until_serving()
+            wait_until(lambda: b"ringmaster_pool_overflow_in_hours{" in d.get("/metrics").body,
+                       "there is advice")
             told |= told_names(d.get("/metrics").body.decode())
         with RedisServer() as redis, RedisDaemon(redis, POOLS) as d:
             d.wait_until_ready()

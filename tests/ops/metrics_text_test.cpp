@@ -29,6 +29,15 @@ TEST(MetricsText, WritesCountersAndGauges) {
               "age_seconds 1.5\n");
 }
 
+TEST(MetricsText, WritesRealNumbers) {
+    MetricsText metrics;
+    metrics.begin_gauge("ratio", "A share.");
+    for (const double value : {0.0, 0.25, 1234567.0, 2.5e-9}) metrics.sample_real(value);
+    EXPECT_EQ(metrics.text(),
+              "# HELP ratio A share.\n# TYPE ratio gauge\n"
+              "ratio 0\nratio 0.25\nratio 1.23457e+06\nratio 2.5e-09\n");
+}
+
 TEST(MetricsText, PutsCommonLabelsInFront) {
     MetricsText metrics({{"shard", "3"}});
     metrics.begin_gauge("window", "Calls.");

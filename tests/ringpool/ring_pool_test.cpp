@@ -408,5 +408,17 @@ TEST(RingPool, TellsHowTheHoldBeforeAFreshOneEnded) {
     EXPECT_EQ(previous(pool.allocate(kBob, 200s)), times(115s, 120s, 140s));
 }
 
+TEST(RingPool, TellsHowMuchLongerANumberIsKept) {
+    TestPool pool(1, {.lifetime = 100s, .cooldown = 20s, .max_hold = 60s});
+    EXPECT_EQ(pool.allocate(kAnn, 0s).longer, 120s);
+    EXPECT_EQ(pool.allocate(kAnn, 59s).longer, 59s);
+    EXPECT_EQ(pool.allocate(kAnn, 60s).longer, 0s) << "capped";
+    EXPECT_EQ(pool.allocate(kBob, 60s).longer, 0s) << "exhausted";
+    EXPECT_EQ(pool.allocate(kBob, 1000s).longer, 120s) << "nobody had it meanwhile";
+    pool.change_rules({.lifetime = 10s, .cooldown = 20s});
+    EXPECT_EQ(pool.allocate(kBob, 1050s).longer, 0s) << "it was promised for longer than that";
+    EXPECT_EQ(pool.allocate(kBob, 1100s).longer, 10s) << "taken back, 20 s before its time";
+}
+
 }  // namespace
 }  // namespace ringmaster::ringpool

@@ -125,6 +125,7 @@ class FakeShard final : public Shard {
         on_look_up;
     std::function<Result<void>(std::string_view, Deadline)> on_sweep;
     std::function<Result<OverflowCounts>(std::string_view, Deadline)> on_overflow_counts;
+    std::function<Result<std::vector<ops::DemandHour>>(std::string_view, Deadline)> on_demand;
 
     ringpool::Store& store() noexcept override { return own_store; }
     ringpool::PoolAdministration& pools() noexcept override { return own_pools; }
@@ -145,6 +146,10 @@ class FakeShard final : public Shard {
     }
     Result<OverflowCounts> overflow_counts(std::string_view pool_id, Deadline deadline) override {
         return on_overflow_counts(pool_id, deadline);
+    }
+    Result<std::vector<ops::DemandHour>> demand(std::string_view pool_id,
+                                                Deadline deadline) override {
+        return on_demand(pool_id, deadline);
     }
     Result<std::string> report(Deadline) override { return std::string(); }
 };

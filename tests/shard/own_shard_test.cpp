@@ -35,26 +35,28 @@ class OwnShardTest : public ::testing::Test {
     FakeEvents events;
     std::vector<NumberKnowledge> known;
     bool has = false;
-    OwnShard shard{{.store = store,
-                    .pools = pools,
-                    .history = history,
-                    .events = events,
-                    .look_up = [this](std::span<const PhoneNumber> numbers)
-                        -> Result<std::vector<NumberKnowledge>> {
-                        EXPECT_EQ(numbers.size(), 1u);
-                        EXPECT_EQ(numbers.front(), kNumber);
-                        return known;
-                    },
-                    .sweep_left = [](std::string_view pool) -> Result<void> {
-                        if (pool == "autos") return {};
-                        return Error{ErrorCode::not_found, "there is no such pool"};
-                    },
-                    .has_number = [this](PhoneNumber number) { return has && number == kNumber; },
-                    .overflow_counts =
-                        [](std::string_view pool) {
-                            return OverflowCounts{0, pool.size(), 0, 0};
-                        },
-                    .report = [] { return std::string("up 1"); }}};
+    OwnShard shard{
+        {.store = store,
+         .pools = pools,
+         .history = history,
+         .events = events,
+         .look_up =
+             [this](std::span<const PhoneNumber> numbers) -> Result<std::vector<NumberKnowledge>> {
+             EXPECT_EQ(numbers.size(), 1u);
+             EXPECT_EQ(numbers.front(), kNumber);
+             return known;
+         },
+         .sweep_left = [](std::string_view pool) -> Result<void> {
+             if (pool == "autos") return {};
+             return Error{ErrorCode::not_found, "there is no such pool"};
+         },
+         .has_number = [this](PhoneNumber number) { return has && number == kNumber; },
+         .overflow_counts =
+             [](std::string_view pool) {
+                 return OverflowCounts{0, pool.size(), 0, 0};
+             },
+         .demand = [](std::string_view pool) { return std::vector<ops::DemandHour>(pool.size()); },
+         .report = [] { return std::string("up 1"); }}};
 };
 
 TEST_F(OwnShardTest, TellsWhoHadANumberAndWhetherItHasIt) {
@@ -75,6 +77,7 @@ TEST_F(OwnShardTest, AsksItsParts) {
     EXPECT_TRUE(shard.sweep("autos", {}));
     EXPECT_EQ(shard.sweep("boats", {}).error().code, ErrorCode::not_found);
     EXPECT_EQ(shard.overflow_counts("autos", {}).value(), (OverflowCounts{0, 5, 0, 0}));
+    EXPECT_EQ(shard.demand("autos", {})->size(), 5u);
     EXPECT_EQ(shard.report({}).value(), "up 1");
 }
 

@@ -60,6 +60,7 @@ class ScriptedShard final : public Shard,
         on_look_up;
     std::function<Result<void>(std::string_view)> on_pool;  ///< sweep() and remove_pool()
     std::function<Result<OverflowCounts>(std::string_view)> on_overflow_counts;
+    std::function<std::vector<ops::DemandHour>(std::string_view)> on_demand;
     std::function<Result<std::string>(Deadline)> on_report;
     std::function<Result<ringpool::EventBatch>(const ringpool::EventQuery&, Deadline)> on_events;
     std::size_t allocate_calls = 0;
@@ -129,6 +130,9 @@ class ScriptedShard final : public Shard,
     Result<ringpool::EventBatch> read(const ringpool::EventQuery& query,
                                       Deadline deadline) override {
         return on_events ? on_events(query, deadline) : ringpool::EventBatch();
+    }
+    Result<std::vector<ops::DemandHour>> demand(std::string_view pool_id, Deadline) override {
+        return on_demand ? on_demand(pool_id) : std::vector<ops::DemandHour>();
     }
     Result<std::string> report(Deadline deadline) override {
         return on_report ? on_report(deadline) : std::string();

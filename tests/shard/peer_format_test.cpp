@@ -60,7 +60,7 @@ TEST(PeerFormat, AnotherVersionIsRefusedWithBothNumbers) {
 }
 
 TEST(PeerFormat, FrameHeadsAreReadAsTheyWereWritten) {
-    for (const auto type : {CallType::allocate, CallType::events}) {
+    for (const auto type : {CallType::allocate, CallType::demand}) {
         for (const auto& [answer, failed] :
              {std::pair(false, false), {true, false}, {true, true}}) {
             const FrameHead head{
@@ -87,7 +87,7 @@ TEST(PeerFormat, WhatIsNoFrameHeadIsRefused) {
     FrameHead{.type = CallType::sweep}.encode(good.data());
     ASSERT_TRUE(FrameHead::decode(good));
     for (const auto& [place, byte] : {std::pair{4, '\0'},
-                                      {4, '\20'},
+                                      {4, '\21'},
                                       {4, '\377'},
                                       {5, '\2'},
                                       {5, '\4'},

@@ -50,6 +50,7 @@ void for_each_peer_value(Visit&& visit) {
                       {EventType::allocation, EventType::release},
                       std::chrono::milliseconds(200)}});
     visit(EventsCall{});
+    visit(DemandCall{"autos"});
 
     Hold hold{Hold::Detail::erased, "autos", "v-81", context, at(1), at(2), at(3), at(4)};
     Hold other = hold;
@@ -61,7 +62,7 @@ void for_each_peer_value(Visit&& visit) {
     visit(NumberPage{{{pool_number(1), NumberState::State::cooling, true, at(5)},
                       {pool_number(2), NumberState::State::free, false, at(0)}},
                      9});
-    PoolFigures figures{1, 2, 3, 4, 5, {6, 7, 8, {9, 10, 11, 12}, 13}};
+    PoolFigures figures{1, 2, 3, 4, 5, {6, 7, 8, {9, 10, 11, 12}, 13, -14}};
     visit(figures);
     visit(OverflowCounts{1, 2, 3, 4});
     Slot slot{{1, 2}, at(3), at(4), at(5), at(6), 7, 8, true};
@@ -79,6 +80,7 @@ void for_each_peer_value(Visit&& visit) {
     event.expires_at = at(5);
     event.reason = OverflowReason::owner_down;
     visit(EventBatch{{event, lost_events({EventType::touch}, 6, {7, 8}, at(9))}, {7, 8}, true});
+    visit(std::vector<ops::DemandHour>{{1, 2, 3, 4, 5, 6, -7}, {8, 9, 10, 11, 12, 13, 14}});
 }
 
 }  // namespace ringmaster::shard

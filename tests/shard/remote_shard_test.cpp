@@ -216,6 +216,15 @@ TEST_F(RemoteShardTest, ReadsEvents) {
     EXPECT_TRUE(batch->complete);
 }
 
+TEST_F(RemoteShardTest, TellsTheDemandForAPool) {
+    const std::vector<ops::DemandHour> hours = {{1, 2, 3, 4, 5, 6, -7}};
+    own.on_demand = [&](std::string_view id) {
+        EXPECT_EQ(id, "autos");
+        return hours;
+    };
+    EXPECT_EQ(ask([&] { return remote.demand("autos", {}); }).value(), hours);
+}
+
 TEST_F(RemoteShardTest, SweepsAndReports) {
     std::string swept;
     own.on_pool = [&](std::string_view id) -> Result<void> {

@@ -59,6 +59,15 @@ def free_ports(count):
             pass  # one of them is in use
 
 
+def demand_text(holds):
+    """A file of demand: so many new holds in each hour, of which the last one has just ended."""
+    first = int(time.time()) // 3600 - len(holds)
+    return ("ringmaster demand 1\n"
+            "hour observed_ms allocations new_holds exhausted early_reissues extended_ms\n" +
+            "".join("%d 3600000 %d %d 0 0 0\n" % (first + i, n, n) for i, n in enumerate(holds)) +
+            "end %d\n" % len(holds))
+
+
 class Fleet(Daemon):
     """`shards` of them, each with a port of its own."""
 
@@ -75,6 +84,10 @@ class Fleet(Daemon):
         self.sections = sections
         super().__init__(pools, sections, **more)
         self.port = first
+
+    def demand_file(self, pool):
+        """Of a pool that there was when the daemon was stopped; it is read when that starts."""
+        return self.directory / "data/store/demand" / (pool.id + ".demand")
 
     def at(self, shard):
         """This daemon, as one shard alone answers."""

@@ -140,6 +140,25 @@ TEST_F(EmbeddedStoreTest, TellsTheEndOfAHoldInCivilTime) {
     EXPECT_LE(answer.expires_at, clock_.wall_now() + 30min);
 }
 
+TEST_F(EmbeddedStoreTest, CountsHowMuchLongerThanALifetimeNumbersAreKept) {
+    clock_.stop();
+    const auto store = open({{.id = "autos", .numbers = 1, .lifetime = 30min, .cooldown = 5min}});
+    const auto extended = [&] {
+        return std::chrono::milliseconds((*store)->counters(0).extended_ms);
+    };
+    const auto number = store->allocate(0, "v-1").number;
+    EXPECT_EQ(extended(), 0min);
+    clock_.leap(20min);
+    store->allocate(0, "v-1");
+    EXPECT_EQ(extended(), 20min);
+    store->allocate(0, "v-2");
+    EXPECT_EQ(extended(), 20min) << "exhausted";
+    clock_.leap(15min);
+    store->run([&] { EXPECT_TRUE((*store)->release(0, number, {"v-1", {}}, {}).ok()); });
+    EXPECT_EQ(extended(), 5min) << "kept for 40 min";
+    EXPECT_EQ((*store)->counters(0).new_holds, 1u);
+}
+
 // --- restarts ------------------------------------------------------------------------------------
 
 TEST_F(EmbeddedStoreTest, KeepsNumbersWithTheirSessionsOverARestart) {

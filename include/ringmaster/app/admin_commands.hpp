@@ -34,6 +34,8 @@ class AdminCommands {
     /// `definition` is a JSON object by the names of the configuration.
     ExitCode put_pool(std::string_view id, const std::string& definition);
     ExitCode delete_pool(std::string_view id);
+    /// How many numbers each pool needs, and what to do.
+    ExitCode advise();
 
     /// Checks all of `text`, the content of the file, and tells what is wrong with it; then nothing
     /// has been changed. What only the store can refuse it finds out portion by portion: each is

@@ -3,15 +3,26 @@
 #include "ringmaster/app/shard_metrics.hpp"
 #include "ringmaster/base/deadline.hpp"
 #include "ringmaster/base/result.hpp"
+#include "ringmaster/ops/demand.hpp"
 #include "ringmaster/ringpool/hold_history.hpp"
 #include "ringmaster/ringpool/pool_administration.hpp"
 #include "ringmaster/ringpool/store.hpp"
 #include "ringmaster/shard/shard.hpp"
 
 #include <cstddef>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace ringmaster::app {
+
+/// What the others can ask a shard besides what is in its store; these don't suspend.
+struct OwnKnowledge {
+    std::function<std::vector<ops::DemandHour>(std::string_view pool_id)> demand;
+    std::function<std::string()> report;  ///< its metrics
+};
 
 /// Where a shard's numbers come from: its own memory and those of the other shards, or Redis. What
 /// the endpoints ask for goes through store(), pools() and history(); what other shards ask for,
@@ -38,6 +49,12 @@ class Backend {
     virtual shard::Shard& own() noexcept = 0;
     /// All shards by index, the own one among them.
     virtual const std::vector<shard::Shard*>& all() const noexcept = 0;
+    /// What has been counted of a pool in this process; nothing where another one has the pool.
+    virtual std::optional<ringpool::PoolCounters> own_counters(ringpool::PoolIndex pool) const = 0;
+    /// Suspends. What is known of the demand for a pool, see shard::RoutedDemand.
+    virtual Result<ops::PoolDemand> demand(std::string_view pool_id) = 0;
+    /// How many numbers a pool has of which there are own_counters(); 0 where they are not here.
+    virtual std::size_t own_numbers(ringpool::PoolIndex pool) const = 0;
     /// How many numbers this process alone looks after.
     virtual std::size_t own_numbers() const = 0;
     /// Suspends. Fills in what the backend knows.

@@ -55,6 +55,7 @@ struct CommandActions {
     Action serve, check_config;
     Action status, stop, reload, restart;
     Action list_pools, show_pool, put_pool, delete_pool, import_pool, export_pool;
+    Action advise;
     Action who, release, erase;
     Action verify_journal, dump_journal;
     Action migrate;

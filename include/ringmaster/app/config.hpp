@@ -6,6 +6,7 @@
 #include "ringmaster/api/number_streams.hpp"
 #include "ringmaster/api/numbers_request.hpp"
 #include "ringmaster/api/pools_api.hpp"
+#include "ringmaster/app/demand_recorder.hpp"
 #include "ringmaster/base/log.hpp"
 #include "ringmaster/base/result.hpp"
 #include "ringmaster/flow/ease_in_gate.hpp"
@@ -102,6 +103,7 @@ struct Config {
     api::PoolsApiLimits pools_api;
     api::HistoryApiLimits history_api;
     api::EventsApiOptions events;
+    DemandOptions demand;
     PeerConfig peers;
     std::size_t stack_bytes = 0;
     std::chrono::milliseconds stall_warning{0};

@@ -19,6 +19,7 @@
 #include "ringmaster/shard/own_events.hpp"
 #include "ringmaster/shard/own_shard.hpp"
 #include "ringmaster/shard/placement.hpp"
+#include "ringmaster/shard/routed_demand.hpp"
 #include "ringmaster/shard/routed_history.hpp"
 #include "ringmaster/shard/routed_pools.hpp"
 #include "ringmaster/shard/routed_store.hpp"
@@ -38,9 +39,9 @@ namespace ringmaster::app {
 class EmbeddedBackend final : public Backend {
   public:
     /// Recovers the own store; blocks. Throws std::runtime_error where that can't be done. All that
-    /// is passed must outlive this. `report` gives the own metrics.
+    /// is passed must outlive this.
     EmbeddedBackend(const Config& config, const ShardSetup& setup, runtime::Reactor& reactor,
-                    ringpool::Catalog& catalog, Log& log, std::function<std::string()> report);
+                    ringpool::Catalog& catalog, Log& log, OwnKnowledge knowledge);
     ~EmbeddedBackend() override;
 
     ringpool::Store& store() noexcept override { return *observed_; }
@@ -55,6 +56,11 @@ class EmbeddedBackend final : public Backend {
 
     shard::Shard& own() noexcept override { return *own_; }
     const std::vector<shard::Shard*>& all() const noexcept override { return all_; }
+    std::optional<ringpool::PoolCounters> own_counters(ringpool::PoolIndex pool) const override;
+    Result<ops::PoolDemand> demand(std::string_view pool_id) override {
+        return demand_of_all_->demand(pool_id);
+    }
+    std::size_t own_numbers(ringpool::PoolIndex pool) const override;
     std::size_t own_numbers() const override;
     void add_figures(ShardFigures& figures) override;
 
@@ -62,7 +68,7 @@ class EmbeddedBackend final : public Backend {
     shard::CatalogFeed::Files definition_files();
     void guard_others(const Config& config);
     void open_store(const Config& config, const ShardSetup& setup);
-    void make_one(const Config& config, std::function<std::string()> report);
+    void make_one(const Config& config, OwnKnowledge knowledge);
     shard::OverflowCounts overflow_counts(std::string_view pool_id) const;
     std::vector<std::string> own_pools() const;
 
@@ -88,6 +94,7 @@ class EmbeddedBackend final : public Backend {
     std::unique_ptr<shard::ObservedStore> observed_;
     std::unique_ptr<shard::RoutedPools> pools_of_all_;
     std::unique_ptr<shard::RoutedHistory> history_of_all_;
+    std::unique_ptr<shard::RoutedDemand> demand_of_all_;
 };
 
 }  // namespace ringmaster::app

@@ -19,6 +19,7 @@
 #include "ringmaster/shard/observed_store.hpp"
 #include "ringmaster/shard/own_events.hpp"
 #include "ringmaster/shard/own_shard.hpp"
+#include "ringmaster/shard/routed_demand.hpp"
 
 #include <functional>
 #include <memory>
@@ -29,13 +30,12 @@
 namespace ringmaster::app {
 
 /// Redis as the store: every shard of every machine serves all pools, and asks the others of its
-/// machine for their metrics and events only.
+/// machine for what they have counted, and for events, only.
 class RedisBackend final : public Backend {
   public:
-    /// Connects to nothing yet. All that is passed must outlive this. `report` gives the own
-    /// metrics.
+    /// Connects to nothing yet. All that is passed must outlive this.
     RedisBackend(const Config& config, const ShardSetup& setup, runtime::Reactor& reactor,
-                 ringpool::Catalog& catalog, Log& log, std::function<std::string()> report);
+                 ringpool::Catalog& catalog, Log& log, OwnKnowledge knowledge);
     ~RedisBackend() override;
 
     ringpool::Store& store() noexcept override { return observed_; }
@@ -50,6 +50,15 @@ class RedisBackend final : public Backend {
 
     shard::Shard& own() noexcept override { return own_; }
     const std::vector<shard::Shard*>& all() const noexcept override { return all_; }
+    /// Of every pool: what was asked of this shard.
+    std::optional<ringpool::PoolCounters> own_counters(ringpool::PoolIndex pool) const override {
+        return counters(pool);
+    }
+    /// What was asked of this machine's shards.
+    Result<ops::PoolDemand> demand(std::string_view pool_id) override {
+        return demand_of_all_->demand(pool_id);
+    }
+    std::size_t own_numbers(ringpool::PoolIndex) const override { return 0; }
     /// None: they are all of all shards.
     std::size_t own_numbers() const override { return 0; }
     void add_figures(ShardFigures& figures) override;
@@ -82,6 +91,7 @@ class RedisBackend final : public Backend {
     PeerShards others_;
     shard::OwnShard own_;
     std::vector<shard::Shard*> all_;
+    std::unique_ptr<shard::RoutedDemand> demand_of_all_;
 };
 
 }  // namespace ringmaster::app

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "ringmaster/api/admin_access.hpp"
+#include "ringmaster/api/advice_api.hpp"
 #include "ringmaster/api/compat_api.hpp"
 #include "ringmaster/api/events_api.hpp"
 #include "ringmaster/api/health_api.hpp"
@@ -13,6 +14,7 @@
 #include "ringmaster/api/status_feed.hpp"
 #include "ringmaster/app/backend.hpp"
 #include "ringmaster/app/config.hpp"
+#include "ringmaster/app/demand_recorder.hpp"
 #include "ringmaster/app/number_files.hpp"
 #include "ringmaster/app/pool_reconciler.hpp"
 #include "ringmaster/app/shard_process.hpp"
@@ -81,6 +83,7 @@ class Service {
     void close_doors();
     void wait_for_other_shards(Deadline deadline);
     void keep_pools();
+    void measure_demand();
     void configure();
     void apply(const Config& config, NumberFiles numbers);
     void tell_configured(const std::string& problem);
@@ -99,6 +102,7 @@ class Service {
     std::unique_ptr<Backend> backend_;
     runtime::HelperThread import_helper_;  ///< reads numbers, and what is in files
     PoolReconciler reconciler_;
+    DemandRecorder demand_;
     shard::PeerService peer_service_;
     net::Listener peer_listener_;
     api::AdminAccess admin_access_;
@@ -106,6 +110,7 @@ class Service {
     api::NumberStreams number_streams_;
     api::CompatApi compat_api_;
     api::PoolsApi pools_api_;
+    api::AdviceApi advice_api_;
     api::HistoryApi history_api_;
     api::EventsApi events_api_;
     api::HealthApi health_api_;
@@ -122,6 +127,7 @@ class Service {
     runtime::Event told_to_stop_;
     runtime::Event told_to_configure_;  ///< or to stop
     runtime::Event pools_kept_;         ///< nobody works on them any more
+    runtime::Event demand_measured_;    ///< likewise
     std::optional<NumberFiles> first_numbers_;
     std::size_t own_fibers_ = 2;  ///< at the end: who stops it all, and who listens
     Ending ending_ = Ending::orderly;

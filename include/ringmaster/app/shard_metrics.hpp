@@ -5,6 +5,7 @@
 #include "ringmaster/base/clock.hpp"
 #include "ringmaster/http/middleware/request_meter.hpp"
 #include "ringmaster/http/server.hpp"
+#include "ringmaster/ops/pool_advice.hpp"
 #include "ringmaster/redis/client.hpp"
 #include "ringmaster/ringpool/pool_administration.hpp"
 #include "ringmaster/runtime/reactor.hpp"
@@ -39,6 +40,11 @@ struct ShardFigures {
         std::string_view endpoint;
         std::size_t open;
     };
+    /// What a pool has to bear, where that is known.
+    struct Load {
+        std::string pool;
+        ops::PoolSizing sizing;
+    };
     shard::ShardIndex index;
     WallTime started;
     bool ready;  ///< as /readyz says
@@ -51,6 +57,7 @@ struct ShardFigures {
     const api::NumberStreamStats& number_streams;
     ringpool::PoolCounters counters;  ///< of all pools of this shard
     PoolStandings pools;
+    std::vector<Load> loads;
     bool tells_numbers;  ///< of pools; no other shard tells those of the same
     std::vector<Peer> peers;
     std::vector<Gate> gates;

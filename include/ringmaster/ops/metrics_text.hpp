@@ -44,6 +44,8 @@ class MetricsText {
     /// Of the counter or gauge that was begun last.
     void sample(std::uint64_t value, Labels labels = {});
     void sample(Histogram::Duration value, Labels labels = {});
+    /// Of a gauge; with six digits that count. Precondition: it is finite.
+    void sample_real(double value, Labels labels = {});
     /// Of the histogram that was begun last, with the bounds of duration_bounds().
     void sample(const Histogram& durations, Labels labels = {});
     /// Of the histogram that was begun last: counts[i] is how many values were at most 2^i and more

@@ -66,6 +66,9 @@ class RingPool {
         SlotIndex slot;
         HoldEnd previous{};  ///< of a fresh hold: the number's last one; zero where nobody had it
         bool reissued = false;  ///< and that was another session's
+        /// By how much later than before the call, or than now if that is later, the number becomes
+        /// eligible.
+        std::chrono::milliseconds longer{0};
     };
     /// Precondition: `session` is not zero; `now` does not go backwards. No promise is ever
     /// shortened: a touch under rules that became shorter leaves the later end standing.
@@ -133,9 +136,10 @@ class RingPool {
   private:
     bool may_extend(const Slot& slot, WallTime now) const noexcept;
     bool may_take_back(const Slot& slot) const noexcept;
-    void touch(SlotIndex index, WallTime now) noexcept;
+    std::chrono::milliseconds touch(SlotIndex index, WallTime now) noexcept;
     SlotIndex oldest_eligible(WallTime now) const noexcept;
-    void hand_over(SlotIndex index, const SessionHash& session, WallTime now) noexcept;
+    std::chrono::milliseconds hand_over(SlotIndex index, const SessionHash& session,
+                                        WallTime now) noexcept;
     void merge_into_older(const std::vector<SlotIndex>& slots) noexcept;
     std::vector<SlotIndex> take_all(SlotQueues::Queue queue);
 

@@ -3,6 +3,7 @@
 #include "ringmaster/base/clock.hpp"
 #include "ringmaster/base/deadline.hpp"
 #include "ringmaster/base/result.hpp"
+#include "ringmaster/ops/demand.hpp"
 #include "ringmaster/ringpool/events.hpp"
 #include "ringmaster/ringpool/hold_history.hpp"
 #include "ringmaster/ringpool/pool_administration.hpp"
@@ -41,6 +42,7 @@ class OwnShard final : public Shard {
         // Of the process:
         /// Does not suspend.
         std::function<OverflowCounts(std::string_view pool_id)> overflow_counts;
+        std::function<std::vector<ops::DemandHour>(std::string_view pool_id)> demand;
         std::function<std::string()> report;
     };
     explicit OwnShard(Parts parts) : parts_(std::move(parts)) {}
@@ -59,6 +61,8 @@ class OwnShard final : public Shard {
     Result<void> sweep(std::string_view pool_id, Deadline deadline) override;
 
     Result<OverflowCounts> overflow_counts(std::string_view pool_id, Deadline deadline) override;
+    Result<std::vector<ops::DemandHour>> demand(std::string_view pool_id,
+                                                Deadline deadline) override;
     Result<std::string> report(Deadline deadline) override;
 
   private:

@@ -75,6 +75,7 @@ enum class CallType : std::uint8_t {
     sweep,
     report,
     events,
+    demand,
 };
 
 /// What stands in front of each payload.

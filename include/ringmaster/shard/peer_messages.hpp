@@ -92,6 +92,11 @@ struct ReportCall {
     static constexpr CallType kType = CallType::report;
     using Answer = std::string;
 };
+struct DemandCall {
+    static constexpr CallType kType = CallType::demand;
+    using Answer = std::vector<ops::DemandHour>;
+    std::string_view pool_id;
+};
 
 struct EventsCall {
     static constexpr CallType kType = CallType::events;

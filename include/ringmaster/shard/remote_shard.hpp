@@ -42,6 +42,8 @@ class RemoteShard final : public Shard {
         std::span<const ringpool::PhoneNumber> numbers, Deadline deadline) override;
     Result<void> sweep(std::string_view pool_id, Deadline deadline) override;
     Result<OverflowCounts> overflow_counts(std::string_view pool_id, Deadline deadline) override;
+    Result<std::vector<ops::DemandHour>> demand(std::string_view pool_id,
+                                                Deadline deadline) override;
     Result<std::string> report(Deadline deadline) override;
 
     RemoteShardStats stats() const noexcept;

@@ -3,6 +3,7 @@
 #include "ringmaster/base/clock.hpp"
 #include "ringmaster/base/deadline.hpp"
 #include "ringmaster/base/result.hpp"
+#include "ringmaster/ops/demand.hpp"
 #include "ringmaster/ringpool/events.hpp"
 #include "ringmaster/ringpool/hold_history.hpp"
 #include "ringmaster/ringpool/phone_number.hpp"
@@ -60,6 +61,9 @@ class Shard {
 
     /// Of a pool of another shard, as counted in this one since it was started.
     virtual Result<OverflowCounts> overflow_counts(std::string_view pool_id, Deadline deadline) = 0;
+    /// What came to a pool, by hour, as counted in this shard; empty where there is no such pool.
+    virtual Result<std::vector<ops::DemandHour>> demand(std::string_view pool_id,
+                                                        Deadline deadline) = 0;
     /// Its metrics, in a form that is not this module's business.
     virtual Result<std::string> report(Deadline deadline) = 0;
 };

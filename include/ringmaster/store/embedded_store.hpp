@@ -116,6 +116,10 @@ class EmbeddedStore final : public ringpool::Store {
 
     /// Of all pools of this store together, since it was opened.
     ringpool::PoolCounters counters() const noexcept { return holdings_.all_counters(); }
+    /// Of one. Precondition: has_pool(index).
+    const ringpool::PoolCounters& counters(ringpool::PoolIndex index) const noexcept {
+        return holdings_.counters(index);
+    }
     /// Whether the pool's numbers are here.
     bool has_pool(ringpool::PoolIndex index) const noexcept { return holdings_.has_pool(index); }
     /// Whether the number is in one of this store's pools.

@@ -94,6 +94,9 @@ class Holdings {
     ringpool::PoolCounters& counters(ringpool::PoolIndex index) noexcept {
         return counters_[index];
     }
+    const ringpool::PoolCounters& counters(ringpool::PoolIndex index) const noexcept {
+        return counters_[index];
+    }
 
     /// Of all pools together.
     ringpool::PoolCounters all_counters() const noexcept;

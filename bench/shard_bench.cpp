@@ -125,6 +125,9 @@ class CheapShard final : public Shard, public ringpool::Store {
     Result<OverflowCounts> overflow_counts(std::string_view, Deadline) override {
         return OverflowCounts();
     }
+    Result<std::vector<ops::DemandHour>> demand(std::string_view, Deadline) override {
+        return std::vector<ops::DemandHour>();
+    }
     Result<std::string> report(Deadline) override { return std::string(); }
 
   private:

@@ -78,7 +78,7 @@ TEST_F(AdviceApiTest, TellsAllOfAPool) {
         R"("early_reissues":24,"sizing":{"busiest":{"hour":"2026-10-24T03:00:00.000Z",)"
         R"("arrivals_per_hour":30,"offered_erlangs":15,"blocking":0.0455932},)"
         R"("usual_peak":{"hour":"2026-10-24T23:00:00.000Z","arrivals_per_hour":10,)"
-        R"("offered_erlangs":5,"blocking":2.64109e-07},)"
+        R"("offered_erlangs":5,"blocking":2.64121e-07},)"
         R"("numbers_for":{"0.01":24,"0.001":28,"0.0001":32},"utilisation":0.715805,)"
         R"("missing":4,"spare":0,"growth":null},)"
         R"("advice":"add 4 numbers: with 20, 4.56 % are turned away in the busiest hour"})");

@@ -75,9 +75,9 @@ TEST_F(AdminCommandsTest, AdvisesOnAllPoolsInATable) {
               "autos    1,200  2026-11-21 17:00:00 UTC   2508   1254.2   5.62 %    1,284  1,331  "
               " 1,362    99 %        -2.2  add 84 numbers\n"
               "boats       10                                                                   "
-              "                            none yet\n"
+              "                             none yet\n"
               "homes                                                                            "
-              "                            shard 1 does not answer in time\n");
+              "                             shard 1 does not answer in time\n");
 }
 
 TEST_F(AdminCommandsTest, GivesTheDaemonsJsonAsItIs) {

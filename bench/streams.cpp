@@ -3,9 +3,10 @@
 //
 //   stream_clients SOURCE PORT COUNT FIRST_SESSION POOLS PING_MS
 //
-// Connects from the loopback address SOURCE to 127.0.0.1:PORT. When standard input gives a line,
-// it begins to open streams; each second, it writes what it has as one line of JSON; when standard
-// input ends, it closes them, writes the last line and ends.
+// Connects from the loopback addresses SOURCE and SOURCE + 65536 in turn to 127.0.0.1:PORT: of the
+// 28,000 ports that an address has the kernel gives out half, and then searches long for each other
+// one. When standard input gives a line, it begins to open streams; each second, it writes what it
+// has as one line of JSON; when standard input ends, it closes them, writes the last line and ends.
 //
 // How late a ping is, is its distance from the ping (or the first event) before it, minus PING_MS.
 
@@ -124,8 +125,9 @@ class Clients {
             checked(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "socket");
         const int late = 1;  // the port is chosen when the other end is known
         setsockopt(stream.fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &late, sizeof late);
-        checked(bind(stream.fd, reinterpret_cast<const sockaddr*>(&source_), sizeof source_),
-                "bind");
+        sockaddr_in source = source_;
+        if (index % 2 == 1) source.sin_addr.s_addr = htonl(ntohl(source.sin_addr.s_addr) + 65'536);
+        checked(bind(stream.fd, reinterpret_cast<const sockaddr*>(&source), sizeof source), "bind");
         const int made =
             connect(stream.fd, reinterpret_cast<const sockaddr*>(&server_), sizeof server_);
         if (made < 0 && errno != EINPROGRESS) checked(made, "connect");
@@ -178,11 +180,10 @@ class Clients {
             if (bytes.find("\"overflow\":true") != bytes.npos) ++counts_.overflow;
             return;
         }
-        if (is_number) {
-            ++counts_.changes;
-        } else if (bytes == kPing) {
+        if (is_number) ++counts_.changes;
+        if (bytes.ends_with(kPing)) {
             pinged(stream, now);
-        } else {
+        } else if (!is_number) {
             ++counts_.strange;
         }
     }

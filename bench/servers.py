@@ -101,7 +101,8 @@ def field_of(path, name):
 def make_numbers(directory, count):
     """One file for each pool: an exchange of an area code, 10,000 numbers."""
     lines = (ROOT / "configs/demo/area-codes.txt").read_text().splitlines()
-    codes = [line.split()[0] for line in lines if line and not line.startswith("#")]
+    codes = [line.split()[0] for line in lines if line and not line.startswith("#")][:64]
     for pool in range(count):
-        numbers = (f"+1{codes[pool]}234{line:04}\n" for line in range(10000))
+        exchange, code = divmod(pool, len(codes))
+        numbers = (f"+1{codes[code]}{234 + exchange}{line:04}\n" for line in range(10000))
         (directory / f"pool-{pool}.txt").write_text("".join(numbers))

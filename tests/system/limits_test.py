@@ -64,7 +64,7 @@ class Memory(unittest.TestCase):
 
     def test_too_little_to_start(self):
         needed = self.needed()
-        for memory in (needed // 3, needed // 2):
+        for memory in (needed // 4, needed // 3):
             d = Daemon([POOL], memory=memory)
             self.addCleanup(d.__exit__)
             d.start(wait=False)

@@ -81,7 +81,8 @@ class EmbedTest(unittest.TestCase):
         return Daemon(pools, self.sections())
 
     def sections(self, listen="127.0.0.1:0"):
-        return {"server": {"listen": listen}, "cors": {"origins": ["*"]},
+        # The shard's own port is the next one, which is free where nobody else is.
+        return {"server": {"listen": listen, "shard_listen": "127.0.0.2:0"}, "cors": {"origins": ["*"]},
                 "admin": {"token": TOKEN}, "streams": {"retry_ms": 100}}
 
     def start_again(self, d, pools=(AUTOS, BOATS)):

@@ -33,9 +33,9 @@ class FakeEventSource final : public ringpool::EventSource {
     Result<ringpool::EventBatch> read(const ringpool::EventQuery& query,
                                       Deadline deadline) override {
         asked.push_back(query);
-        const Deadline until = Deadline::at(
-            std::min(deadline.time(),
-                     scheduler_.now() + (is_silent ? Patience::max() / 4 : query.patience)));
+        const Deadline until = Deadline::at(std::min(
+            deadline.time(),
+            scheduler_.now() + (is_silent ? Patience(std::chrono::hours(24)) : query.patience)));
         while (true) {
             if (!is_silent && (!query.after || query.after->journal < end())) break;
             if (happened_.wait(until) == runtime::WakeReason::timeout) break;

@@ -109,22 +109,29 @@ Error disk_error(const char* doing, const std::filesystem::path& path, std::erro
     return {code, std::string(doing) + " " + path.string() + ": " + reason.message()};
 }
 
-Result<std::vector<std::byte>> read_file(const std::filesystem::path& path, std::size_t max_bytes) {
-    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    const UniqueFd file(fd);
-    struct stat status {};
-    if (fd < 0 || ::fstat(fd, &status) != 0) return disk_error("open", path, last_error());
-    std::vector<std::byte> bytes(std::min(max_bytes, static_cast<std::size_t>(status.st_size)));
+Result<void> read_at(int file, const std::filesystem::path& path, std::uint64_t offset,
+                     std::vector<std::byte>& bytes) {
     std::size_t have = 0;
     while (have < bytes.size()) {
         const ssize_t got = uninterrupted([&] {
-            return ::pread(fd, bytes.data() + have, bytes.size() - have, static_cast<off_t>(have));
+            return ::pread(file, bytes.data() + have, bytes.size() - have,
+                           static_cast<off_t>(offset + have));
         });
         if (got < 0) return disk_error("read", path, last_error());
         if (got == 0) break;
         have += static_cast<std::size_t>(got);
     }
     bytes.resize(have);
+    return {};
+}
+
+Result<std::vector<std::byte>> read_file(const std::filesystem::path& path, std::size_t max_bytes) {
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    const UniqueFd file(fd);
+    struct stat status {};
+    if (fd < 0 || ::fstat(fd, &status) != 0) return disk_error("open", path, last_error());
+    std::vector<std::byte> bytes(std::min(max_bytes, static_cast<std::size_t>(status.st_size)));
+    if (auto done = read_at(fd, path, 0, bytes); !done) return done.error();
     return bytes;
 }
 

@@ -12,7 +12,6 @@
 #include <span>
 #include <string>
 #include <sys/stat.h>
-#include <unistd.h>
 #include <utility>
 
 namespace ringmaster::store {
@@ -56,8 +55,7 @@ class SegmentFile {
         std::vector<std::byte> bytes;
         auto done = segment.read(0, SegmentHeader::kBytes, bytes);
         if (!done) return done.error();
-        const auto header = SegmentHeader::decode(bytes);
-        if (header && header->segment == id) segment.header_ = *header;
+        if (const auto header = read_header(segment.path_, id, bytes)) segment.header_ = *header;
         return std::optional(std::move(segment));
     }
 
@@ -68,17 +66,7 @@ class SegmentFile {
     /// As much of it as there is.
     Result<void> read(std::uint32_t offset, std::size_t size, std::vector<std::byte>& out) const {
         out.resize(size);
-        std::size_t have = 0;
-        while (have < size) {
-            const ssize_t got = ::pread(file_.get(), out.data() + have, size - have,
-                                        static_cast<off_t>(offset + have));
-            if (got < 0 && errno == EINTR) continue;
-            if (got < 0) return disk_error("read", path_, last_error());
-            if (got == 0) break;
-            have += static_cast<std::size_t>(got);
-        }
-        out.resize(have);
-        return {};
+        return read_at(file_.get(), path_, offset, out);
     }
 
   private:

@@ -6,7 +6,6 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <string>
-#include <unistd.h>
 
 namespace ringmaster::store {
 
@@ -117,17 +116,7 @@ void JournalCursor::close_segment() noexcept {
 Result<void> JournalCursor::fill(std::size_t least_bytes) {
     window_.resize(std::max(kWindowBytes, least_bytes));
     window_begin_ = offset_;
-    std::size_t have = 0;
-    while (have < window_.size()) {
-        const ssize_t got = ::pread(file_.get(), window_.data() + have, window_.size() - have,
-                                    static_cast<off_t>(window_begin_ + have));
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return disk_error("read", path_, {errno, std::generic_category()});
-        if (got == 0) break;
-        have += static_cast<std::size_t>(got);
-    }
-    window_.resize(have);
-    return {};
+    return read_at(file_.get(), path_, window_begin_, window_);
 }
 
 // What stands at offset_; goes behind it where that is a record.

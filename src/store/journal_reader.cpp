@@ -5,7 +5,6 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <string>
-#include <unistd.h>
 #include <utility>
 
 namespace ringmaster::store {
@@ -113,17 +112,7 @@ Result<bool> RecordReader::open(std::uint32_t segment) {
 // As much of it as there is.
 Result<void> RecordReader::read(std::uint32_t offset, std::size_t bytes) {
     buffer_.resize(bytes);
-    std::size_t have = 0;
-    while (have < bytes) {
-        const ssize_t got = ::pread(file_.get(), buffer_.data() + have, bytes - have,
-                                    static_cast<off_t>(offset + have));
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return disk_error("read", path_, {errno, std::generic_category()});
-        if (got == 0) break;
-        have += static_cast<std::size_t>(got);
-    }
-    buffer_.resize(have);
-    return {};
+    return read_at(file_.get(), path_, offset, buffer_);
 }
 
 Result<std::optional<HoldRecord>> RecordReader::read_hold(JournalPosition position) {

@@ -65,6 +65,10 @@ class Disk {
 Error disk_error(const char* doing, const std::filesystem::path& path, std::error_code reason,
                  ErrorCode code = ErrorCode::unavailable);
 
+/// Reads the bytes of a file from `offset` on into all of `bytes`, which become fewer where the
+/// file ends before. ErrorCode::unavailable, with `path`, where that fails. Blocks.
+Result<void> read_at(int file, const std::filesystem::path& path, std::uint64_t offset,
+                     std::vector<std::byte>& bytes);
 /// The first `max_bytes` of a file.
 Result<std::vector<std::byte>> read_file(const std::filesystem::path& path,
                                          std::size_t max_bytes = SIZE_MAX);

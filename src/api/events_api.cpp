@@ -1,6 +1,7 @@
 #include "ringmaster/api/events_api.hpp"
 
 #include "ringmaster/api/input.hpp"
+#include "ringmaster/http/event_stream.hpp"
 #include "ringmaster/http/query.hpp"
 #include "ringmaster/runtime/parallel.hpp"
 
@@ -120,8 +121,10 @@ void EventsApi::follow(const http::Request& request, http::Response& response) {
     try {
         EventHub::Reader reader(hub_, std::move(wish.filter), std::move(wish.after));
         reader.await_sources();
-        response.content_type = "text/event-stream";
-        response.write("retry: " + std::to_string(kRetry.count()) + "\n\n");
+        http::set_event_stream(response);
+        std::string beginning;
+        http::append_retry(beginning, kRetry);
+        response.write(beginning);
         if (request.method() != http::Method::head) send_events(reader, response);
     } catch (const runtime::NoFiber&) {
         unavailable("too many requests are in flight");

@@ -192,7 +192,7 @@ void NumberStreams::open(const http::Request& request, http::Response& response)
     stream->take(*answer);
     allocator_.add_processing_time(*batch, response);
     response.close = true;
-    const http::EventStream events(response);
+    http::set_event_stream(response);
     std::string beginning;
     http::append_retry(beginning, limits_.retry);
     if (request.header("Last-Event-ID") == stream->event_id()) {

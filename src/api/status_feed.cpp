@@ -54,7 +54,7 @@ void StatusFeed::watch(http::Response& response) {
                                          "too many requests are in flight; try again later");
         }
     }
-    response.content_type = "text/event-stream";
+    http::set_event_stream(response);
     response.close = true;
     std::string begin;
     http::append_retry(begin, kRetry);

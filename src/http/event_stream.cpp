@@ -47,11 +47,15 @@ void append_retry(std::string& out, std::chrono::milliseconds time) {
     out += '\n';
 }
 
-EventStream::EventStream(Response& response) : response_(response) {
-    response_.content_type = "text/event-stream";
-    response_.add_header("Cache-Control", "no-store");
+void set_event_stream(Response& response) {
+    response.content_type = "text/event-stream";
+    if (!response.header("Cache-Control")) response.add_header("Cache-Control", "no-store");
     // For proxies that collect what comes in small parts; the field is nginx's.
-    response_.add_header("X-Accel-Buffering", "no");
+    response.add_header("X-Accel-Buffering", "no");
+}
+
+EventStream::EventStream(Response& response) : response_(response) {
+    set_event_stream(response_);
     response_.write({});
 }
 

@@ -25,6 +25,11 @@ void append_comment(std::string& out, std::string_view text = {});
 /// Appends how long clients are to wait before they connect anew.
 void append_retry(std::string& out, std::chrono::milliseconds time);
 
+/// Makes an answer a stream of events (text/event-stream; WHATWG HTML, 9.2), of which nothing has
+/// been sent yet: its type, and the fields that keep what lies in between from collecting or
+/// storing it.
+void set_event_stream(Response& response);
+
 /// An answer that is a stream of events (text/event-stream; WHATWG HTML, 9.2), as a browser's
 /// EventSource reads it. Made in the handler, used by one fiber at a time. Sending suspends, and
 /// throws, as Response::write() does.

@@ -3,18 +3,16 @@
 #include <utility>
 
 namespace ringmaster::app {
-namespace {
 
-void add(ringpool::PoolFigures& sum, const ringpool::PoolFigures& more) noexcept {
-    sum.numbers += more.numbers;
-    sum.held += more.held;
-    sum.cooling += more.cooling;
-    sum.free += more.free;
-    sum.draining += more.draining;
-    sum.counters += more.counters;
+void PoolStandings::add(const std::string& id, const ringpool::PoolFigures& figures,
+                        std::size_t max_pools) {
+    if (pools.size() < max_pools) {
+        pools.push_back({id, figures});
+    } else {
+        ++left_out;
+        of_rest += figures;
+    }
 }
-
-}  // namespace
 
 PoolWatch::PoolWatch(runtime::Scheduler& scheduler, ringpool::PoolAdministration& pools,
                      std::function<std::vector<std::string>()> ids, Options options)
@@ -58,12 +56,7 @@ void PoolWatch::walk() {
             standings = {};  // the store does not answer
             break;
         }
-        if (standings.pools.size() < options_.max_pools) {
-            standings.pools.push_back({id, *figures});
-        } else {
-            ++standings.left_out;
-            add(standings.of_rest, *figures);
-        }
+        standings.add(id, *figures, options_.max_pools);
     }
     standings_ = std::move(standings);
     const SteadyTime ended = scheduler_.precise_now();

@@ -160,13 +160,9 @@ std::vector<std::string> RedisBackend::all_pools() const {
 PoolStandings RedisBackend::counters_of_pools() const {
     PoolStandings standings;
     catalog_.for_each([&](ringpool::PoolIndex index, const ringpool::PoolDefinition& pool) {
-        if (standings.pools.size() < metrics_.max_pools) {
-            standings.pools.push_back({pool.id, {}});
-            standings.pools.back().figures.counters = counters(index);
-        } else {
-            ++standings.left_out;
-            standings.of_rest.counters += counters(index);
-        }
+        ringpool::PoolFigures figures;
+        figures.counters = counters(index);
+        standings.add(pool.id, figures, metrics_.max_pools);
     });
     return standings;
 }

@@ -23,6 +23,9 @@ struct PoolStandings {
     std::vector<Pool> pools;
     std::size_t left_out = 0;       ///< how many there are besides
     ringpool::PoolFigures of_rest;  ///< of those, together
+
+    /// One more; by itself where fewer than `max_pools` are yet.
+    void add(const std::string& id, const ringpool::PoolFigures& figures, std::size_t max_pools);
 };
 
 /// Keeps what metrics tell of pools. To find out how they stand takes a walk past all their

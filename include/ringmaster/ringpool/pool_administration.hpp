@@ -50,6 +50,16 @@ struct PoolFigures {
     std::size_t free = 0;
     std::size_t draining = 0;  ///< of all those, numbers that leave when their time is over
     PoolCounters counters;
+
+    PoolFigures& operator+=(const PoolFigures& other) noexcept {
+        numbers += other.numbers;
+        held += other.held;
+        cooling += other.cooling;
+        free += other.free;
+        draining += other.draining;
+        counters += other.counters;
+        return *this;
+    }
 };
 
 /// One number of a pool.

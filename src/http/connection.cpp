@@ -137,23 +137,22 @@ std::size_t Connection::append_content(Exchange& exchange, const Response& head,
                                        std::string_view part) {
     const std::size_t room = core_.limits.output_high_water_bytes - unsent();
     if (output_.empty()) output_ = core_.take_buffer();
-    const bool has_content =
-        exchange.request.method() != Method::head && may_have_content(head.status);
+    const bool sends_content = has_content(exchange.request, head);
     if (!exchange.head_sent) {
         const int version = exchange.request.minor_version();
         exchange.head_sent = true;
         exchange.owes_continue = false;
-        exchange.chunked = has_content && version > 0;
+        exchange.chunked = sends_content && version > 0;
         exchange.closes = head.close || !exchange.request.keep_alive() || version == 0 ||
                           state_ != State::open || core_.draining;
         append_response(output_, head,
-                        {.head_request = !has_content,
+                        {.head_request = !sends_content,
                          .streamed = true,
                          .keep_alive = !exchange.closes,
                          .minor_version = version,
                          .date = core_.date.at(core_.scheduler().wall_now())});
     }
-    if (has_content) {
+    if (sends_content) {
         part = part.substr(0, room);
         if (exchange.chunked) {
             append_chunk(output_, part);
@@ -176,9 +175,7 @@ void Connection::leave_open(OpenAnswer& answer, const Exchange& exchange) noexce
     ++core_.stats.open_answers;
     chunked_ = exchange.chunked;
     state_ = State::finishing;
-    const bool has_content =
-        exchange.request.method() != Method::head && may_have_content(exchange.response.status);
-    if (!has_content || core_.draining) tell_gone();
+    if (!has_content(exchange.request, exchange.response) || core_.draining) tell_gone();
 }
 
 bool Connection::send_part(std::string_view part) {

@@ -8,6 +8,12 @@
 
 namespace ringmaster::http {
 
+/// Whether the answer to that request has content: it would have to any method but HEAD (RFC 9110,
+/// 9.3.2), and its status allows some.
+inline bool has_content(const Request& request, const Response& response) noexcept {
+    return request.method() != Method::head && may_have_content(response.status);
+}
+
 /// Answers one request. Runs in a fiber of its own and may suspend. What it throws is reported, and
 /// the client gets 500 `InternalServiceError` with the handle. Where the client leaves before its
 /// answer, the fiber is cancelled: its next wait throws runtime::Cancelled.

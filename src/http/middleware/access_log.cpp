@@ -17,8 +17,7 @@ double milliseconds(SteadyTime::duration time) {
 
 std::uint64_t content_bytes(const Request& request, const Response& response) {
     if (response.streaming()) return response.written_bytes();
-    const bool is_sent = request.method() != Method::head && may_have_content(response.status);
-    return is_sent ? response.body.size() : 0;
+    return has_content(request, response) ? response.body.size() : 0;
 }
 
 /// One request, from its beginning to the line that tells of it.

@@ -157,37 +157,7 @@ Table pairs_table() {
     return Table({{"", Table::Align::left}, {"", Table::Align::left}});
 }
 
-}  // namespace
-
-AdminCommands::AdminCommands(AskAdmin ask, Console& console, bool json)
-    : ask_(std::move(ask)), console_(console), json_(json) {}
-
-Result<std::string> AdminCommands::get(std::string target) {
-    return answer_to({.method = "GET", .target = std::move(target)});
-}
-
-Result<std::string> AdminCommands::answer_to(const AdminRequest& request) {
-    auto answer = ask_(request);
-    if (!answer) return answer.error();
-    if (answer->status / 100 != 2) return error_of(*answer);
-    return std::move(answer->body);
-}
-
-ExitCode AdminCommands::fail(const Error& error) {
-    console_.err << error.message << '\n';
-    return error.code == ErrorCode::not_found ? kNotFound : kFailed;
-}
-
-ExitCode AdminCommands::list_pools() {
-    const auto body = get("/pools");
-    if (!body) return fail(body.error());
-    if (json_) {
-        console_.out << *body << '\n';
-        return kDone;
-    }
-    dom::parser parser;
-    const auto document = parse(parser, *body);
-    if (!document) return fail(document.error());
+std::string pools_text(dom::element document) {
     constexpr auto kRight = Table::Align::right;
     Table table({{"POOL"},
                  {"NAME"},
@@ -197,7 +167,7 @@ ExitCode AdminCommands::list_pools() {
                  {"FREE", kRight},
                  {"DRAINING", kRight},
                  {"IN USE", kRight}});
-    for (const dom::element pool : elements_of(*document, "pools")) {
+    for (const dom::element pool : elements_of(document, "pools")) {
         dom::element figures;
         if (pool["figures"].get(figures) != simdjson::SUCCESS) figures = pool;
         table.add(
@@ -207,37 +177,27 @@ ExitCode AdminCommands::list_pools() {
              with_thousands(count_of(figures, "free")),
              with_thousands(count_of(figures, "draining")), percentage(figures, "utilisation")});
     }
-    console_.out << table.text();
-    return kDone;
+    return table.text();
 }
 
 /// All but the key: who needs that asks for JSON.
-ExitCode AdminCommands::show_pool(std::string_view id) {
-    const auto body = get(pool_target(id));
-    if (!body) return fail(body.error());
-    if (json_) {
-        console_.out << *body << '\n';
-        return kDone;
-    }
-    dom::parser parser;
-    const auto pool = parse(parser, *body);
-    if (!pool) return fail(pool.error());
+std::string pool_text(dom::element pool) {
     Table table = pairs_table();
-    const auto duration = [&](const char* name) { return human_duration(count_of(*pool, name)); };
-    table.add({"pool", text_of(*pool, "id")});
-    table.add({"name", text_of(*pool, "name")});
+    const auto duration = [&](const char* name) { return human_duration(count_of(pool, name)); };
+    table.add({"pool", text_of(pool, "id")});
+    table.add({"name", text_of(pool, "name")});
     table.add({"lifetime", duration("lifetime_seconds")});
     table.add({"cool-down", duration("cooldown_seconds")});
-    table.add({"longest hold", count_of(*pool, "max_hold_seconds") == 0
+    table.add({"longest hold", count_of(pool, "max_hold_seconds") == 0
                                    ? "no limit"
                                    : duration("max_hold_seconds")});
-    table.add({"overflow", is_set(*pool, "allow_overflow") ? text_of(*pool, "overflow_number")
-                                                           : "not allowed"});
-    table.add({"tracking URL", text_of(*pool, "tracking_url")});
-    table.add({"default region", text_of(*pool, "default_region")});
+    table.add({"overflow",
+               is_set(pool, "allow_overflow") ? text_of(pool, "overflow_number") : "not allowed"});
+    table.add({"tracking URL", text_of(pool, "tracking_url")});
+    table.add({"default region", text_of(pool, "default_region")});
 
     dom::element figures;
-    if ((*pool)["figures"].get(figures) != simdjson::SUCCESS) figures = *pool;
+    if (pool["figures"].get(figures) != simdjson::SUCCESS) figures = pool;
     constexpr std::array<std::pair<const char*, const char*>, 8> kFigures = {
         {{"numbers", "size"},
          {"held", "held"},
@@ -259,8 +219,116 @@ ExitCode AdminCommands::show_pool(std::string_view id) {
             table.add({"overflows, " + std::string(reason), with_thousands(count)});
         }
     }
-    console_.out << table.text();
+    return table.text();
+}
+
+// "BLOCKED" is Erlang's word for who finds no number.
+std::string advice_text(dom::element document) {
+    constexpr auto kRight = Table::Align::right;
+    Table table({{"POOL"},
+                 {"NUMBERS", kRight},
+                 {"BUSIEST HOUR"},
+                 {"NEW/H", kRight},
+                 {"ERLANGS", kRight},
+                 {"BLOCKED", kRight},
+                 {"FOR 1 %", kRight},
+                 {"0.1 %", kRight},
+                 {"0.01 %", kRight},
+                 {"IN USE", kRight},
+                 {"GROWTH/DAY", kRight},
+                 {"ADVICE"}});
+    for (const dom::element pool : elements_of(document, "pools")) {
+        const std::string problem = text_of(pool, "problem");
+        std::vector<std::string> row(12);
+        row[0] = text_of(pool, "pool");
+        row.back() = problem.empty() ? text_of(pool, "advice") : problem;
+        if (problem.empty()) row[1] = with_thousands(count_of(pool, "numbers"));
+        dom::element sizing;
+        if (pool["sizing"].get(sizing) == simdjson::SUCCESS && sizing.is_object()) {
+            tell_sizing(sizing, row);
+        }
+        table.add(std::move(row));
+    }
+    return table.text();
+}
+
+std::string holders_text(dom::element document) {
+    Table table(
+        {{"STATE"}, {"POOL"}, {"SESSION"}, {"FROM"}, {"LAST TOUCH"}, {"UNTIL"}, {"CONTEXT"}});
+    for (const dom::element hold : elements_of(document, "holders")) {
+        const auto time = [&](const char* name) { return human_time(text_of(hold, name)); };
+        table.add({text_of(hold, "state"), text_of(hold, "pool"), session_text(hold),
+                   time("allocated_at"), time("last_touch"), time("expires_at"),
+                   context_text(hold)});
+    }
+    return table.text();
+}
+
+std::string holder_text(dom::element hold) {
+    const auto time = [&](const char* name) { return human_time(text_of(hold, name)); };
+    Table table = pairs_table();
+    table.add({"number", text_of(hold, "number")});
+    std::string state = text_of(hold, "state");
+    if (std::uint64_t ago = 0; hold["ended_seconds_ago"].get(ago) == simdjson::SUCCESS) {
+        state += ", ended " + human_duration(ago) + " before";
+    }
+    table.add({"state", state});
+    table.add({"pool", text_of(hold, "pool")});
+    table.add({"session", session_text(hold)});
+    table.add({"from", time("allocated_at")});
+    table.add({"last touch", time("last_touch")});
+    table.add({"until", time("expires_at")});
+    table.add({"free from", time("free_at")});
+    table.add({"context", context_text(hold)});
+    return table.text();
+}
+
+std::string erased_text(dom::element document) {
+    return with_thousands(count_of(document, "erased")) + " records erased\n";
+}
+
+}  // namespace
+
+AdminCommands::AdminCommands(AskAdmin ask, Console& console, bool json)
+    : ask_(std::move(ask)), console_(console), json_(json) {}
+
+Result<std::string> AdminCommands::get(std::string target) {
+    return answer_to({.method = "GET", .target = std::move(target)});
+}
+
+Result<std::string> AdminCommands::answer_to(const AdminRequest& request) {
+    auto answer = ask_(request);
+    if (!answer) return answer.error();
+    if (answer->status / 100 != 2) return error_of(*answer);
+    return std::move(answer->body);
+}
+
+ExitCode AdminCommands::fail(const Error& error) {
+    console_.err << error.message << '\n';
+    return error.code == ErrorCode::not_found ? kNotFound : kFailed;
+}
+
+template <class Text>
+ExitCode AdminCommands::show(const AdminRequest& request, Text&& text) {
+    const auto body = answer_to(request);
+    if (!body) return fail(body.error());
+    if (json_) {
+        console_.out << *body << '\n';
+        return kDone;
+    }
+    dom::parser parser;
+    const auto document = parse(parser, *body);
+    if (!document) return fail(document.error());
+    console_.out << text(*document);
     return kDone;
+}
+
+ExitCode AdminCommands::list_pools() {
+    return show({.method = "GET", .target = "/pools"}, pools_text);
+}
+
+ExitCode AdminCommands::show_pool(std::string_view id) {
+    return show({.method = "GET", .target = pool_target(id)}, pool_text);
 }
 
 ExitCode AdminCommands::put_pool(std::string_view id, const std::string& definition) {
@@ -289,44 +357,8 @@ ExitCode AdminCommands::delete_pool(std::string_view id) {
     return kDone;
 }
 
-// "BLOCKED" is Erlang's word for who finds no number.
 ExitCode AdminCommands::advise() {
-    const auto body = get("/advice");
-    if (!body) return fail(body.error());
-    if (json_) {
-        console_.out << *body << '\n';
-        return kDone;
-    }
-    dom::parser parser;
-    const auto document = parse(parser, *body);
-    if (!document) return fail(document.error());
-    constexpr auto kRight = Table::Align::right;
-    Table table({{"POOL"},
-                 {"NUMBERS", kRight},
-                 {"BUSIEST HOUR"},
-                 {"NEW/H", kRight},
-                 {"ERLANGS", kRight},
-                 {"BLOCKED", kRight},
-                 {"FOR 1 %", kRight},
-                 {"0.1 %", kRight},
-                 {"0.01 %", kRight},
-                 {"IN USE", kRight},
-                 {"GROWTH/DAY", kRight},
-                 {"ADVICE"}});
-    for (const dom::element pool : elements_of(*document, "pools")) {
-        const std::string problem = text_of(pool, "problem");
-        std::vector<std::string> row(12);
-        row[0] = text_of(pool, "pool");
-        row.back() = problem.empty() ? text_of(pool, "advice") : problem;
-        if (problem.empty()) row[1] = with_thousands(count_of(pool, "numbers"));
-        dom::element sizing;
-        if (pool["sizing"].get(sizing) == simdjson::SUCCESS && sizing.is_object()) {
-            tell_sizing(sizing, row);
-        }
-        table.add(std::move(row));
-    }
-    console_.out << table.text();
-    return kDone;
+    return show({.method = "GET", .target = "/advice"}, advice_text);
 }
 
 Result<void> AdminCommands::for_each_page(std::string_view id,
@@ -589,46 +621,8 @@ ExitCode AdminCommands::who(std::string_view text, const std::string& at,
     };
     if (!at.empty()) add("at", at);
     if (history) add("history", std::to_string(*history));
-    const auto body = get(target);
-    if (!body) return fail(body.error());
-    if (json_) {
-        console_.out << *body << '\n';
-        return kDone;
-    }
-    dom::parser parser;
-    const auto document = parse(parser, *body);
-    if (!document) return fail(document.error());
-
-    if (history) {
-        Table table(
-            {{"STATE"}, {"POOL"}, {"SESSION"}, {"FROM"}, {"LAST TOUCH"}, {"UNTIL"}, {"CONTEXT"}});
-        for (const dom::element hold : elements_of(*document, "holders")) {
-            const auto time = [&](const char* name) { return human_time(text_of(hold, name)); };
-            table.add({text_of(hold, "state"), text_of(hold, "pool"), session_text(hold),
-                       time("allocated_at"), time("last_touch"), time("expires_at"),
-                       context_text(hold)});
-        }
-        console_.out << table.text();
-        return kDone;
-    }
-    const dom::element hold = *document;
-    const auto time = [&](const char* name) { return human_time(text_of(hold, name)); };
-    Table table = pairs_table();
-    table.add({"number", text_of(hold, "number")});
-    std::string state = text_of(hold, "state");
-    if (std::uint64_t ago = 0; hold["ended_seconds_ago"].get(ago) == simdjson::SUCCESS) {
-        state += ", ended " + human_duration(ago) + " before";
-    }
-    table.add({"state", state});
-    table.add({"pool", text_of(hold, "pool")});
-    table.add({"session", session_text(hold)});
-    table.add({"from", time("allocated_at")});
-    table.add({"last touch", time("last_touch")});
-    table.add({"until", time("expires_at")});
-    table.add({"free from", time("free_at")});
-    table.add({"context", context_text(hold)});
-    console_.out << table.text();
-    return kDone;
+    return show({.method = "GET", .target = std::move(target)},
+                history ? holders_text : holder_text);
 }
 
 /// The daemon wants the pool's key, which an administrator may know.
@@ -657,19 +651,10 @@ ExitCode AdminCommands::release(std::string_view text, std::string_view pool,
 }
 
 ExitCode AdminCommands::erase(std::string_view session) {
-    const auto body = answer_to({.method = "DELETE",
-                                 .target = "/sessions/" + percent_encode(session),
-                                 .time_limit = kEraseTimeLimit});
-    if (!body) return fail(body.error());
-    if (json_) {
-        console_.out << *body << '\n';
-        return kDone;
-    }
-    dom::parser parser;
-    const auto document = parse(parser, *body);
-    if (!document) return fail(document.error());
-    console_.out << with_thousands(count_of(*document, "erased")) << " records erased\n";
-    return kDone;
+    return show({.method = "DELETE",
+                 .target = "/sessions/" + percent_encode(session),
+                 .time_limit = kEraseTimeLimit},
+                erased_text);
 }
 
 }  // namespace ringmaster::app

@@ -59,6 +59,9 @@ class AdminCommands {
     Result<std::string> answer_to(const AdminRequest& request);
 
     ExitCode fail(const Error& error);
+    /// Tells a good answer: as it is where JSON is wanted, else what `text` makes of it.
+    template <class Text>
+    ExitCode show(const AdminRequest& request, Text&& text);
     /// One page after the other, each as the daemon has sent it.
     Result<void> for_each_page(std::string_view id,
                                const std::function<void(std::string_view)>& visit);

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "store/support.hpp"
+#include "store/restarted_store.hpp"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -40,24 +40,10 @@ std::string text_of(const Event& event) {
     return text;
 }
 
-class EventReadingTest : public ::testing::Test {
+class EventReadingTest : public RestartedStoreTest {
   protected:
-    EventReadingTest() {
-        options_.segment_bytes = 4096;
-        options_.snapshot_after_bytes = 10'000;
-    }
     TestStore& open(std::vector<TestPool> pools = {{"autos", 100, 1800s, 300s}}) {
-        store_.reset();
-        disk_.freeze_after(1 << 30);
-        store_ = std::make_unique<TestStore>(directory_.path(), std::move(pools), options_, &disk_,
-                                             &clock_, BootTime{1h, {1}});
-        if (store_->error()) throw std::runtime_error(store_->error()->message);
-        return *store_;
-    }
-    /// As kill -9.
-    void kill() {
-        disk_.freeze();
-        store_.reset();
+        return RestartedStoreTest::open(std::move(pools));
     }
     void release(std::string_view session, PhoneNumber number) {
         store_->run([&] {
@@ -66,6 +52,13 @@ class EventReadingTest : public ::testing::Test {
     }
     void erase(std::string_view session) {
         store_->run([&] { EXPECT_TRUE((*store_)->history().erase(session).ok()); });
+    }
+    /// The disk works again, and the store has found out.
+    void heal() {
+        disk_.heal();
+        store_->run([&] {
+            while (!(*store_)->ready()) store_->sleep(1ms);
+        });
     }
     JournalPosition end() { return (*store_)->events().end(); }
     /// All from there on, in as many steps as it takes; and that each can be resumed behind.
@@ -104,12 +97,6 @@ class EventReadingTest : public ::testing::Test {
     }
     fs::path shard() const { return stream_path(directory_.path(), 0); }
     std::vector<std::uint32_t> segments() const { return list_shard(shard()).value().segments; }
-
-    TempDirectory directory_;
-    TestDisk disk_;
-    LeapingClock clock_;
-    EmbeddedStoreOptions options_;
-    std::unique_ptr<TestStore> store_;
 };
 
 TEST_F(EventReadingTest, TellsWhatHappensInOrder) {
@@ -323,10 +310,7 @@ TEST_F(EventReadingTest, WhatTheDiskLeftInDoubtIsLost) {
     disk_.fail(TestDisk::syncing, std::errc::io_error);
     EXPECT_EQ(store.allocate(0, "v-3").outcome, ringpool::Allocation::Outcome::overflow);
     EXPECT_EQ(texts(begin), allocations(0, 3));
-    disk_.heal();
-    store.run([&] {
-        while (!store->ready()) store.sleep(1ms);
-    });
+    heal();
     allocate(3, 2);
     const auto told = texts(begin);
     Texts expected = allocations(0, 3);
@@ -343,10 +327,7 @@ TEST_F(EventReadingTest, WhatWasNeverWrittenIsToldWhenItIs) {
     disk_.fail(TestDisk::writing, std::errc::no_space_on_device);
     EXPECT_EQ(store.allocate(0, "v-3").outcome, ringpool::Allocation::Outcome::overflow);
     EXPECT_EQ(texts(begin), allocations(0, 3));
-    disk_.heal();
-    store.run([&] {
-        while (!store->ready()) store.sleep(1ms);
-    });
+    heal();
     allocate(3, 2);
     const auto told = texts(begin);
     EXPECT_EQ(std::ranges::count(told, "allocation autos v-3"), 1);

@@ -74,13 +74,6 @@ class JournalCursorTest : public ::testing::Test {
         return seen;
     }
     fs::path shard() const { return stream_path(directory_.path(), 0); }
-    static void flip(const fs::path& path, std::uint64_t offset) {
-        std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
-        file.seekg(static_cast<std::streamoff>(offset));
-        const int byte = file.get();
-        file.seekp(static_cast<std::streamoff>(offset));
-        file.put(static_cast<char>(byte ^ 0x20));
-    }
 
     TempDirectory directory_;
 };

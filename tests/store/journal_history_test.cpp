@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "store/support.hpp"
+#include "store/restarted_store.hpp"
 #include <gtest/gtest.h>
 
 namespace ringmaster::ringpool {
@@ -42,24 +42,10 @@ using ringpool::PhoneNumber;
 using Detail = Hold::Detail;
 using Holds = std::vector<Hold>;
 
-class JournalHistoryTest : public ::testing::Test {
+class JournalHistoryTest : public RestartedStoreTest {
   protected:
-    JournalHistoryTest() {
-        options_.segment_bytes = 4096;
-        options_.snapshot_after_bytes = 10'000;
-    }
     TestStore& open(std::vector<TestPool> pools = {{"autos", 1, 1800s, 300s}}) {
-        store_.reset();
-        disk_.freeze_after(1 << 30);
-        store_ = std::make_unique<TestStore>(directory_.path(), std::move(pools), options_, &disk_,
-                                             &clock_, BootTime{1h, {1}});
-        if (store_->error()) throw std::runtime_error(store_->error()->message);
-        return *store_;
-    }
-    /// As kill -9.
-    void kill() {
-        disk_.freeze();
-        store_.reset();
+        return RestartedStoreTest::open(std::move(pools));
     }
     /// Who had it at a time of the store's clock, in times of that clock.
     Result<Holds> try_ask(PhoneNumber number, std::optional<WallTime> at, std::size_t max = 100) {
@@ -126,11 +112,6 @@ class JournalHistoryTest : public ::testing::Test {
     }
 
     static constexpr PhoneNumber kNumber = PhoneNumber::from_digits(18'660'000'000);
-    TempDirectory directory_;
-    TestDisk disk_;
-    LeapingClock clock_;
-    EmbeddedStoreOptions options_;
-    std::unique_ptr<TestStore> store_;
 };
 
 TEST_F(JournalHistoryTest, FollowsANumberFromPoolToPoolAndThroughNone) {

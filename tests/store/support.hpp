@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <fcntl.h>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <map>
 #include <memory>
@@ -49,6 +50,15 @@ class TempDirectory {
   private:
     std::filesystem::path path_;
 };
+
+/// Damages one byte of a file.
+inline void flip(const std::filesystem::path& path, std::uint64_t offset) {
+    std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+    file.seekg(static_cast<std::streamoff>(offset));
+    const int byte = file.get();
+    file.seekp(static_cast<std::streamoff>(offset));
+    file.put(static_cast<char>(byte ^ 0x20));
+}
 
 /// Keeps the lines, so that a test can look at what an operator would have been told.
 class CollectingLog final : public Log {

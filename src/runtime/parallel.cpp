@@ -40,7 +40,7 @@ bool add_to_message(const std::exception_ptr& error, const std::string& note) {
 
 void FanOut::run(std::size_t count, std::size_t bound,
                  const std::function<void(std::size_t)>& job) {
-    assert(running_ == 0 && bound > 0);
+    assert(running_ == 0 && (bound > 0 || count == 0));
     job_ = &job;
     count_ = count;
     next_ = 0;

@@ -153,6 +153,10 @@ TEST_F(ClusterClientTest, WithoutAnyServerTheErrorSaysWhy) {
         };
         wait_for("it says that nobody is there", [&] { return says("refused"); });
         EXPECT_FALSE(client->ready().ok());
+        const Command command{"SET", "key", "1"};
+        Call durable{.key = "key", .command = command.bytes()};
+        client->call_durably({&durable, 1}, 1, in(milliseconds(100)));
+        EXPECT_THAT(text(durable.answer), StartsWith("!unavailable"));
         gone.start();
         wait_for("it says why", [&] { return says("cluster support disabled"); });
     });

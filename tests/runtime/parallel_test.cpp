@@ -91,6 +91,7 @@ TEST_F(Parallel, KeepsTheOrderAndTheBound) {
 TEST_F(Parallel, OfNothingIsNothing) {
     run([&] {
         EXPECT_TRUE(parallel_map(manual.scheduler, 0, 5, [](std::size_t i) { return i; }).empty());
+        parallel_for(manual.scheduler, 0, 0, [](std::size_t) { FAIL(); });
     });
 }
 

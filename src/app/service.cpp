@@ -14,7 +14,6 @@
 #include "ringmaster/runtime/stall_watch.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <csignal>
 #include <stdexcept>
@@ -26,6 +25,8 @@
 #include <vector>
 
 #include <boost/algorithm/string.hpp>
+
+#include "endpoints.hpp"
 
 namespace ringmaster::app {
 namespace {
@@ -86,21 +87,6 @@ std::vector<ringpool::EventSource*> event_sources(const std::vector<shard::Shard
     std::vector<ringpool::EventSource*> sources;
     for (shard::Shard* const shard : shards) sources.push_back(&shard->events());
     return sources;
-}
-
-/// Requests by what they are for; metrics tell of each by itself.
-constexpr std::array<std::string_view, 3> kGroups = {"numbers", "admin", "other"};
-
-std::size_t group_of(const http::Request& request) noexcept {
-    constexpr std::size_t kNumbers = 0, kAdmin = 1, kOther = 2;
-    const std::string_view path = request.path();
-    if (path == "/numbers" || path == "/numbers/stream" || path.starts_with("/api/")) {
-        return kNumbers;
-    }
-    if (path.starts_with("/numbers/")) {
-        return request.method() == http::Method::delete_ ? kNumbers : kAdmin;
-    }
-    return path.starts_with("/pools") || path.starts_with("/sessions/") ? kAdmin : kOther;
 }
 
 std::unique_ptr<Backend> make_backend(const Config& config, const ShardSetup& setup,
@@ -187,7 +173,7 @@ Service::Service(const Config& config, const ShardSetup& setup, Clock& clock, Lo
                    [this] { return status_snapshots_.next(collect(), backend_->store().ready()); },
                    {.max_watchers = config.status.max_watchers}),
       status_api_(admin_access_, config.status.access, status_feed_),
-      request_meter_(clock, {kGroups.begin(), kGroups.end()}, group_of),
+      request_meter_(reactor_.scheduler(), request_groups(), request_endpoints(), endpoint_of),
       server_limits_(server_limits(config, setup.peers.size(), log)),
       server_(reactor_, make_handler(), server_limits_, errors_, log),
       doors_(reactor_.scheduler(), *setup.page, setup.index, config.peers.takeover_after,
@@ -469,10 +455,9 @@ void Service::tell_configured(const std::string& problem) {
 }
 
 http::RequestHandler Service::make_handler() {
-    std::vector<http::Middleware> layers;
+    std::vector<http::Middleware> layers{http::queue_time(clock_)};
     if (config_.access_log) {
         layers.push_back(http::request_id());
-        layers.push_back(http::queue_time(clock_));
         layers.push_back(http::access_log(log_, clock_, reactor_.scheduler()));
     }
     if (!config_.cors_origins.empty()) {

@@ -1,9 +1,10 @@
 #include "ringmaster/ops/demand.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cstddef>
 #include <optional>
+
+#include "line_reading.hpp"
 
 namespace ringmaster::ops {
 
@@ -31,26 +32,6 @@ void add_counts(DemandHour& sum, const DemandHour& more) noexcept {
     sum.exhausted += more.exhausted;
     sum.early_reissues += more.early_reissues;
     sum.extended_ms += more.extended_ms;
-}
-
-/// Takes the next line, without its end; nothing where there is no whole one.
-std::optional<std::string_view> take_line(std::string_view& rest) noexcept {
-    const std::size_t end = rest.find('\n');
-    if (end == rest.npos) return std::nullopt;
-    const std::string_view line = rest.substr(0, end);
-    rest.remove_prefix(end + 1);
-    return line;
-}
-
-/// Takes a number and the blank or the end behind it.
-template <class T>
-bool take_number(std::string_view& line, T& value) noexcept {
-    const char* const end = line.data() + line.size();
-    const auto read = std::from_chars(line.data(), end, value);
-    if (read.ec != std::errc() || (read.ptr != end && *read.ptr != ' ')) return false;
-    line.remove_prefix(static_cast<std::size_t>(read.ptr - line.data()) +
-                       (read.ptr == end ? 0 : 1));
-    return true;
 }
 
 std::optional<DemandHour> read_hour(std::string_view line) noexcept {

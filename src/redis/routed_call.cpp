@@ -184,6 +184,7 @@ void RoutedClient::call_durably(std::span<Call> calls, unsigned replicas, Deadli
 
 void RoutedClient::run(std::span<Call> calls, Deadline deadline, const Exchange& exchange) {
     counters_.calls += calls.size();
+    const runtime::Waiting waiting(scheduler_, runtime::WaitsFor::server);
     const auto pass = inside_.enter();
     if (pass) {
         start();

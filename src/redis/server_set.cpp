@@ -19,6 +19,8 @@ void add_counters(ServerSetStats& sum, const ServerStats& stats) {
     sum.pool.made += stats.pool.made;
     sum.pool.failures += stats.pool.failures;
     sum.pool.reaped += stats.pool.reaped;
+    sum.pool.lent += stats.pool.lent;
+    sum.pool.waited += stats.pool.waited;
 }
 
 void add_state(ServerSetStats& sum, const ServerStats& stats) {

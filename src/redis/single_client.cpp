@@ -47,6 +47,7 @@ void SingleClient::call_durably(std::span<Call> calls, unsigned replicas, Deadli
 
 void SingleClient::run(std::span<Call> calls, Deadline deadline, const Exchange& exchange) {
     counters_.calls += calls.size();
+    const runtime::Waiting waiting(scheduler_, runtime::WaitsFor::server);
     const auto pass = calls_.enter();
     Batch batch(scheduler_, calls.size());
     std::vector<Request*> left;  // those without an answer

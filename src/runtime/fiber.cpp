@@ -76,6 +76,10 @@ CancellationShield::CancellationShield(Scheduler& scheduler) noexcept
     ++fiber_.shields_;
 }
 
+Waiting::Waiting(Scheduler& scheduler, WaitsFor whom) noexcept : fiber_(scheduler.current()) {
+    if (fiber_ != nullptr) before_ = std::exchange(fiber_->waits_for_, whom);
+}
+
 Fiber::Fiber(Scheduler& scheduler, StackSlab::Stack stack)
     : scheduler_(scheduler), stack_(stack), timeout_(Callback::of<&Fiber::on_timeout>(*this)) {
     boost::context::stack_context borrowed;

@@ -65,7 +65,8 @@ Fiber* Scheduler::take(const char* name, Deadline deadline) {
     fiber->state_ = Fiber::State::ready;
     fiber->task_ = ++tasks_started_;
     fiber->times_ = {};
-    fiber->spent_on_ = &TaskTimes::stalled;
+    fiber->spent_on_ = Fiber::Purpose::stalled;
+    fiber->waits_for_ = WaitsFor::other;
     fiber->spent_since_ = latest_reading_;
     return fiber;
 }
@@ -82,7 +83,7 @@ void Scheduler::finished(Fiber& fiber) noexcept {
 void Scheduler::resume(Fiber& fiber) {
     assert(current_ == nullptr);
     heartbeat_.busy(latest_reading_, fiber.name_);
-    fiber.spend_on(&TaskTimes::running, latest_reading_);
+    fiber.spend_on(Fiber::Purpose::running, latest_reading_);
     current_ = &fiber;
     fiber.state_ = Fiber::State::running;
     fiber.switch_in();
@@ -90,7 +91,7 @@ void Scheduler::resume(Fiber& fiber) {
     if (fiber.state_ == Fiber::State::waiting) arm(fiber);
     begin_callbacks();
     const bool waits = fiber.state_ == Fiber::State::waiting;
-    fiber.spend_on(waits ? &TaskTimes::idle : &TaskTimes::stalled, latest_reading_);
+    fiber.spend_on(waits ? Fiber::Purpose::idle : Fiber::Purpose::stalled, latest_reading_);
 }
 
 void Scheduler::arm(Fiber& fiber) {
@@ -122,7 +123,9 @@ WakeReason Scheduler::suspend_with(Arming arming, Deadline deadline) {
 void Scheduler::make_ready(Fiber& fiber, WakeReason reason) noexcept {
     assert(fiber.state_ == Fiber::State::waiting);
     // While it is being armed, which is work that it wants done, its time still is `running`.
-    if (fiber.spent_on_ == &TaskTimes::idle) fiber.spend_on(&TaskTimes::stalled, latest_reading_);
+    if (fiber.spent_on_ == Fiber::Purpose::idle) {
+        fiber.spend_on(Fiber::Purpose::stalled, latest_reading_);
+    }
     ++fiber.epoch_;
     fiber.timeout_.cancel();
     fiber.state_ = Fiber::State::ready;

@@ -38,6 +38,7 @@ Result<typename Call::Answer> ask(PeerLink& link, const Call& call, Deadline dea
     append_value(payload, call);
     if (auto sent = link.send(asker, Call::kType, deadline, payload); !sent) return sent.error();
     payload = {};
+    const runtime::Waiting waiting(link.scheduler(), runtime::WaitsFor::peer);
     link.scheduler().suspend([&](runtime::Waker waker) { asker.waker = waker; }, deadline);
     if (asker.answer) return *std::move(asker.answer);
     asker.time_out();

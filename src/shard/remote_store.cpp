@@ -179,6 +179,7 @@ void RemoteStore::allocate(std::span<const AllocationRequest> requests,
         answer_without(caller, row, OverflowReason::owner_slow);
     }
     if (caller.open == 0) return;
+    const runtime::Waiting waiting(scheduler, runtime::WaitsFor::peer);
     scheduler.suspend([&](runtime::Waker waker) { caller.waker = waker; }, deadline);
     // Where rows are still open, the deadline has passed, and they go with the caller.
 }

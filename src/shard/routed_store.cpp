@@ -230,6 +230,7 @@ void RoutedStore::Split::fail(std::exception_ptr error) noexcept {
 
 // Whatever becomes of the caller, nobody may be left who uses its spans, or this.
 void RoutedStore::Split::join(std::optional<runtime::Cancelled> cancelled) {
+    const runtime::Waiting waiting(routed_.scheduler_, runtime::WaitsFor::peer);
     if (!cancelled) {
         try {
             while (running_ > 0) ended_.wait();

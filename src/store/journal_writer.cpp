@@ -123,6 +123,7 @@ bool JournalWriter::fits(std::size_t bytes) const noexcept {
 
 Result<void> JournalWriter::reserve(std::size_t bytes, Deadline deadline) {
     assert(bytes <= max_reserve_bytes_);
+    const runtime::Waiting waiting(reactor_.scheduler(), runtime::WaitsFor::disk);
     while (true) {
         if (failure_) return *failure_;
         if (fits(bytes)) break;
@@ -207,6 +208,7 @@ void JournalWriter::change_segment(Segment next) {
 
 Result<void> JournalWriter::wait_for(runtime::WaitQueue& waiters, const JournalPosition& reached,
                                      Deadline deadline) {
+    const runtime::Waiting waiting(reactor_.scheduler(), runtime::WaitsFor::disk);
     const JournalPosition target = end();
     const std::uint64_t failures = failures_;
     if (failure_) return *failure_;

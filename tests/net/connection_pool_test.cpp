@@ -108,6 +108,20 @@ TEST_F(ConnectionPoolTest, WaitersAreServedInTheOrderInWhichTheyCame) {
     EXPECT_EQ(made, 2);
 }
 
+TEST_F(ConnectionPoolTest, TellsHowLongTheyWereLentAndWaitedFor) {
+    connect_time = milliseconds(5);  // neither
+    use(milliseconds(10));
+    use(milliseconds(30));
+    use(milliseconds(40));  // waits until 15, and has one until 55
+    for (int i = 0; i < 60; ++i) {
+        manual.advance(milliseconds(1));
+        if (i == 20) EXPECT_EQ(pool.stats().lent, milliseconds(10)) << "the others still are";
+    }
+    EXPECT_EQ(pool.stats().checkouts, 3u);
+    EXPECT_EQ(pool.stats().lent, milliseconds(80));
+    EXPECT_EQ(pool.stats().waited, milliseconds(15));
+}
+
 TEST_F(ConnectionPoolTest, TheErrorTellsPoolWaitAndLimit) {
     use(milliseconds(500));
     use(milliseconds(500));

@@ -19,7 +19,7 @@ struct TaskTimesTest : ::testing::Test {
     }
     void expect(const TaskTimes& told, int running, int idle, int stalled) {
         EXPECT_EQ(told.running, milliseconds(running));
-        EXPECT_EQ(told.idle, milliseconds(idle));
+        EXPECT_EQ(told.idle(), milliseconds(idle));
         EXPECT_EQ(told.stalled, milliseconds(stalled));
     }
 
@@ -90,6 +90,50 @@ TEST_F(TaskTimesTest, ReadyIsKnownAsWellAsTheLastSwitch) {
     });
     manual.settle();
     expect(times, 0, 0, 5);
+}
+
+TEST_F(TaskTimesTest, AWaitIsForWhomTheInnermostScopeSays) {
+    manual.spawn([&] {
+        wait_for(1);
+        {
+            const Waiting disk(manual.scheduler, WaitsFor::disk);
+            wait_for(2);
+            {
+                const Waiting server(manual.scheduler, WaitsFor::server);
+                work(100);
+                wait_for(4);
+            }
+            wait_for(8);
+        }
+        wait_for(16);
+        times = manual.scheduler.task_times();
+    });
+    manual.settle();
+    // In the middle of one: what another task waits for is its own business.
+    manual.spawn([&] { wait_for(1); });
+    for (int i = 0; i < 200; ++i) manual.advance(milliseconds(1));
+    EXPECT_EQ(times.waited_for(WaitsFor::other), milliseconds(17));
+    EXPECT_EQ(times.waited_for(WaitsFor::disk), milliseconds(10));
+    EXPECT_EQ(times.waited_for(WaitsFor::server), milliseconds(4));
+    EXPECT_EQ(times.waited_for(WaitsFor::peer), milliseconds(0));
+    expect(times, 100, 31, 0);
+    EXPECT_EQ(times.all(), milliseconds(131));
+}
+
+TEST_F(TaskTimesTest, TheNextTaskOfAFiberBeginsAnew) {
+    const Waiting outside(manual.scheduler, WaitsFor::disk);
+    for (int i = 0; i < 2; ++i) {
+        manual.spawn([&] {
+            wait_for(5);
+            times = manual.scheduler.task_times();
+            if (i == 1) return;
+            const Waiting disk(manual.scheduler, WaitsFor::disk);
+            wait_for(5);
+        });
+        manual.settle();
+        for (int ms = 0; ms < 20; ++ms) manual.advance(milliseconds(1));
+    }
+    EXPECT_EQ(times.waited_for(WaitsFor::other), milliseconds(5));
 }
 
 TEST_F(TaskTimesTest, OneThatYieldsIsStalledAndNotIdle) {

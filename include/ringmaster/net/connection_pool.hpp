@@ -44,6 +44,8 @@ struct ConnectionPoolStats {
     std::uint64_t made = 0;
     std::uint64_t failures = 0;  ///< to make one
     std::uint64_t reaped = 0;    ///< closed because of idle_timeout or max_age
+    std::chrono::nanoseconds lent{0};    ///< for how long, all that have been given back together
+    std::chrono::nanoseconds waited{0};  ///< before a checkout had one, or had to give up
 };
 
 /// A bounded number of connections that fibers take turns in using. Who comes first is served
@@ -75,7 +77,7 @@ class ConnectionPool {
     struct Entry {
         std::unique_ptr<Connection> connection;
         SteadyTime made{};
-        SteadyTime used{};  ///< when it was last given back
+        SteadyTime used{};  ///< when it was last given back, or lent
     };
 
   public:
@@ -171,12 +173,18 @@ class ConnectionPool {
 
     bool acquire_permit(Deadline until) {
         struct Waiting {
-            explicit Waiting(std::size_t& n) noexcept : count(++n) {}
-            ~Waiting() { --count; }
-            std::size_t& count;
+            explicit Waiting(ConnectionPool& p) noexcept : pool(p), begin(p.scheduler_.now()) {
+                ++pool.waiting_;
+            }
+            ~Waiting() {
+                --pool.waiting_;
+                pool.counters_.waited += pool.scheduler_.now() - begin;
+            }
+            ConnectionPool& pool;
+            const SteadyTime begin;
         };
         if (permits_.try_acquire()) return true;
-        const Waiting waiting(waiting_);
+        const Waiting waiting(*this);
         return permits_.acquire(until);
     }
 
@@ -198,13 +206,15 @@ class ConnectionPool {
 
     Lease lend(Entry entry, Permit& permit, bool reused) {
         lent_.push_back(entry.connection.get());
+        entry.used = scheduler_.now();
         permit.pool = nullptr;
         return Lease(*this, std::move(entry), reused);
     }
 
     void give_back(Entry entry) noexcept {
         std::erase(lent_, entry.connection.get());
-        entry.used = scheduler_.now();
+        const SteadyTime now = scheduler_.now();
+        counters_.lent += now - std::exchange(entry.used, now);
         if (is_fit(entry)) idle_.push_back(std::move(entry));
         permits_.release();
         arrange_reaping();

@@ -99,6 +99,7 @@ class Fiber : public ListHook<Scheduler> {
     friend class Waker;
     friend class Task;
     friend class CancellationShield;
+    friend class Waiting;
 
     /// Where the C++ runtime keeps the exceptions that are being handled (Itanium C++ ABI,
     /// __cxa_eh_globals). It is per thread, so each fiber needs its own: two that suspend inside
@@ -125,9 +126,16 @@ class Fiber : public ListHook<Scheduler> {
     void run_task() noexcept;
     void on_timeout() noexcept;
     bool must_end() const noexcept { return cancelled_ && shields_ == 0; }
-    /// What the task's time is spent on from now on.
-    void spend_on(SteadyTime::duration TaskTimes::*purpose, SteadyTime now) noexcept {
-        times_.*spent_on_ += now - spent_since_;
+    /// What the task's time is spent on.
+    enum class Purpose : std::uint8_t { running, stalled, idle };
+    /// And from now on.
+    void spend_on(Purpose purpose, SteadyTime now) noexcept {
+        const auto spent = now - spent_since_;
+        switch (spent_on_) {
+            case Purpose::running: times_.running += spent; break;
+            case Purpose::stalled: times_.stalled += spent; break;
+            case Purpose::idle: times_.waited[static_cast<std::size_t>(waits_for_)] += spent; break;
+        }
         spent_on_ = purpose;
         spent_since_ = now;
     }
@@ -148,7 +156,8 @@ class Fiber : public ListHook<Scheduler> {
     std::uint64_t epoch_ = 0;  ///< counts waits: a Waker of an earlier one is stale
     std::uint64_t task_ = 0;   ///< the scheduler's count when it was started; 0: none
     TaskTimes times_;          ///< up to spent_since_
-    SteadyTime::duration TaskTimes::*spent_on_ = &TaskTimes::idle;
+    Purpose spent_on_ = Purpose::idle;
+    WaitsFor waits_for_ = WaitsFor::other;
     SteadyTime spent_since_;
     std::string cancel_reason_;
     bool cancelled_ = false;
@@ -173,6 +182,23 @@ class CancellationShield {
 
   private:
     Fiber& fiber_;
+};
+
+/// While one is in scope, the current task's waits count as waits for `whom`; of several nested ones
+/// the innermost says. Does nothing outside of tasks.
+class Waiting {
+  public:
+    /// To be made and destroyed in the same fiber.
+    Waiting(Scheduler& scheduler, WaitsFor whom) noexcept;
+    ~Waiting() {
+        if (fiber_ != nullptr) fiber_->waits_for_ = before_;
+    }
+    Waiting(const Waiting&) = delete;
+    Waiting& operator=(const Waiting&) = delete;
+
+  private:
+    Fiber* const fiber_;
+    WaitsFor before_ = WaitsFor::other;
 };
 
 }  // namespace ringmaster::runtime

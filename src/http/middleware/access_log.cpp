@@ -42,14 +42,14 @@ class Entry {
 
   private:
     void write(const Request& request, int status, std::uint64_t bytes, const char* note) {
-        const runtime::TaskTimes now = scheduler_.task_times();
+        const runtime::TaskTimes times = scheduler_.task_times() - times_;
         char figures[192];
         std::snprintf(
             figures, sizeof figures,
             " %d, %llu bytes%s, %.3f ms (running %.3f, idle %.3f, stalled %.3f)", status,
             static_cast<unsigned long long>(bytes), note,
-            milliseconds(clock_.steady_now() - begin_), milliseconds(now.running - times_.running),
-            milliseconds(now.idle - times_.idle), milliseconds(now.stalled - times_.stalled));
+            milliseconds(clock_.steady_now() - begin_), milliseconds(times.running),
+            milliseconds(times.idle()), milliseconds(times.stalled));
         std::string line(to_string(request.method()));
         line.append(" ").append(request.path()).append(figures);
         if (const auto queued = request.queue_time()) {

@@ -64,7 +64,7 @@ TEST_F(AccessLogTest, TellsWhereTheTimeWent) {
                           std::chrono::duration<double, std::milli>(time).count());
             return std::string(text);
         };
-        expected = "(running " + ms(times.running) + ", idle " + ms(times.idle) + ", stalled " +
+        expected = "(running " + ms(times.running) + ", idle " + ms(times.idle()) + ", stalled " +
                    ms(times.stalled) + ")";
     });
     EXPECT_NE(line.find(expected), line.npos) << line << ", expected " << expected;

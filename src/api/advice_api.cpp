@@ -4,7 +4,6 @@
 #include "ringmaster/api/input.hpp"
 #include "ringmaster/api/output.hpp"
 
-#include <array>
 #include <cmath>
 #include <cstdio>
 #include <utility>
@@ -16,9 +15,6 @@ using ops::PoolAdvice;
 using ops::PoolSizing;
 
 namespace {
-
-constexpr std::array<std::string_view, PoolSizing::kBlocking.size()> kBlockingNames = {
-    "0.01", "0.001", "0.0001"};
 
 /// A share that nobody wants to see the digits of.
 constexpr double kHardlyAny = 1e-7;
@@ -77,8 +73,8 @@ void append_sizing(std::string& out, const PoolSizing& sizing) {
     append_hour(object.value("busiest"), sizing.busiest);
     append_hour(object.value("usual_peak"), sizing.usual_peak);
     JsonObject numbers(object.value("numbers_for"));
-    for (std::size_t i = 0; i < kBlockingNames.size(); ++i) {
-        numbers.count(kBlockingNames[i], signed_count(sizing.numbers[i]));
+    for (std::size_t i = 0; i < PoolSizing::kBlockingNames.size(); ++i) {
+        numbers.count(PoolSizing::kBlockingNames[i], signed_count(sizing.numbers[i]));
     }
     numbers.end();
     append_real(object.value("utilisation"), sizing.utilisation);

@@ -75,6 +75,7 @@ void DemandRecorder::begin(PoolIndex pool, const PoolCounters& counters, ops::Po
                       .demand = std::move(before),
                       .counted = counters,
                       .sampled = parts_.scheduler.now(),
+                      .sized = std::nullopt,
                       .sizing = std::nullopt};
 }
 
@@ -127,21 +128,26 @@ void DemandRecorder::save() {
     told_.clear();
 }
 
-// As above: meanwhile the pool may have gone.
-void DemandRecorder::reckon() {
+// As above: meanwhile the pool may have gone. Demand changes slowly, but who has bought numbers
+// wants to see that it was enough.
+void DemandRecorder::reckon(bool all) {
     for (PoolIndex i = 0; parts_.numbers && i < entries_.size(); ++i) {
         const std::string id = entries_[i].pool_id;
         if (told_to_stop_.is_set()) return;
         if (id.empty() || !parts_.counters(i)) continue;
+        const std::size_t numbers = parts_.numbers(i);
+        if (!all && entries_[i].sized == numbers) continue;
         const PoolDefinition& pool = parts_.catalog.at(i);
-        const ops::AdviceBasis basis{.numbers = parts_.numbers(i),
+        const ops::AdviceBasis basis{.numbers = numbers,
                                      .lifetime = pool.lifetime,
                                      .cooldown = pool.cooldown,
                                      .least_observed = options_.least_observed,
                                      .kept = std::chrono::hours(options_.keep_hours)};
         const ops::PoolDemand demand = entries_[i].demand;
         const auto advice = parts_.helper.run([&] { return ops::advise(demand, basis); });
-        if (entries_[i].pool_id == id) entries_[i].sizing = advice.sizing;
+        if (entries_[i].pool_id != id) continue;
+        entries_[i].sized = numbers;
+        entries_[i].sizing = advice.sizing;
     }
 }
 
@@ -154,14 +160,14 @@ void DemandRecorder::tell(const std::string& problem) {
 
 void DemandRecorder::run() {
     loaded_.wait();
-    reckon();
+    reckon(true);
     SteadyTime save_at = parts_.scheduler.now() + options_.save_period;
     while (!told_to_stop_.wait(Deadline::at(parts_.scheduler.now() + options_.sample_period))) {
         sample_all();
-        if (parts_.scheduler.now() < save_at) continue;
-        save();
-        reckon();
-        save_at = parts_.scheduler.now() + options_.save_period;
+        const bool due = parts_.scheduler.now() >= save_at;
+        if (due) save();
+        reckon(due);
+        if (due) save_at = parts_.scheduler.now() + options_.save_period;
     }
     sample_all();
     save();

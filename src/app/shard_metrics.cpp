@@ -15,6 +15,7 @@ namespace {
 
 using flow::EaseInGate;
 using ops::MetricsText;
+using ops::PoolSizing;
 using ringpool::OverflowReason;
 
 /// No pool has this id.
@@ -181,6 +182,22 @@ void write_loads(MetricsText& out, const std::vector<ShardFigures::Load>& loads)
                     "The share of new visitors that find no number then.");
     for (const auto& load : loads) {
         out.sample_real(load.sizing.busiest.blocking, {{"pool", load.pool}});
+    }
+    out.begin_gauge("ringmaster_pool_numbers_wanted",
+                    "How many numbers it takes for so small a share.");
+    for (const auto& load : loads) {
+        for (std::size_t i = 0; i < PoolSizing::kBlocking.size(); ++i) {
+            out.sample(std::uint64_t{load.sizing.numbers[i]},
+                       {{"pool", load.pool}, {"blocking", PoolSizing::kBlockingNames[i]}});
+        }
+    }
+    out.begin_gauge("ringmaster_pool_numbers_missing", "How many to buy for 1 %.");
+    for (const auto& load : loads) {
+        out.sample(std::uint64_t{load.sizing.missing}, {{"pool", load.pool}});
+    }
+    out.begin_gauge("ringmaster_pool_numbers_spare", "How many can go: 0.01 % takes no more.");
+    for (const auto& load : loads) {
+        out.sample(std::uint64_t{load.sizing.spare}, {{"pool", load.pool}});
     }
     bool begun = false;
     for (const auto& load : loads) {

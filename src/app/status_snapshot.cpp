@@ -225,11 +225,21 @@ class Writer {
         });
     }
 
+    /// How large it should be.
+    struct Advice {
+        double erlangs = 0;
+        double blocking = 0;
+        std::map<std::string_view, double> wanted;  ///< numbers, by the share that finds none
+        double missing = 0;
+        double spare = 0;
+        std::optional<double> overflow_in_hours;
+    };
     struct Pool {
         std::map<std::string_view, double> numbers;  ///< by state
         double draining = 0;
         std::optional<double> allocations_per_s;
         std::optional<double> overflows_per_s;
+        std::optional<Advice> advice;
     };
     using Pools = std::map<std::string_view, Pool>;
 
@@ -260,6 +270,28 @@ class Writer {
         }
     }
 
+    void read_advice(Pools& pools) const {
+        const auto read = [&](std::string_view name, auto&& take) {
+            read_pools(pools, name, [&](Pool& pool, const Sample& sample) {
+                if (!pool.advice) pool.advice = Advice();
+                take(*pool.advice, sample);
+            });
+        };
+        read("ringmaster_pool_offered_erlangs",
+             [](Advice& advice, const Sample& sample) { advice.erlangs = sample.value; });
+        read("ringmaster_pool_blocking_ratio",
+             [](Advice& advice, const Sample& sample) { advice.blocking = sample.value; });
+        read("ringmaster_pool_numbers_wanted", [](Advice& advice, const Sample& sample) {
+            advice.wanted[text(sample, "blocking")] = sample.value;
+        });
+        read("ringmaster_pool_numbers_missing",
+             [](Advice& advice, const Sample& sample) { advice.missing = sample.value; });
+        read("ringmaster_pool_numbers_spare",
+             [](Advice& advice, const Sample& sample) { advice.spare = sample.value; });
+        read("ringmaster_pool_overflow_in_hours",
+             [](Advice& advice, const Sample& sample) { advice.overflow_in_hours = sample.value; });
+    }
+
     void write_pools(std::string& out) {
         Pools pools;
         read_pools(pools, "ringmaster_pool_numbers", [](Pool& pool, const Sample& sample) {
@@ -269,6 +301,7 @@ class Writer {
                    [](Pool& pool, const Sample& sample) { pool.draining += sample.value; });
         read_pool_rates(pools, "ringmaster_pool_allocations_total", &Pool::allocations_per_s);
         read_pool_rates(pools, "ringmaster_pool_overflows_total", &Pool::overflows_per_s);
+        read_advice(pools);
         api::append_json_array(out, pools, [&](const auto& entry) {
             auto [id, pool] = entry;
             JsonObject object(out);
@@ -279,8 +312,24 @@ class Writer {
             object.real("draining", pool.draining);
             object.real("numbers_per_s", pool.allocations_per_s);
             object.real("overflows_per_s", pool.overflows_per_s);
+            write_advice(object.value("advice"), pool.advice);
             object.end();
         });
+    }
+
+    static void write_advice(std::string& out, const std::optional<Advice>& advice) {
+        if (!advice) {
+            out += "null";
+            return;
+        }
+        JsonObject object(out);
+        object.real("offered_erlangs", advice->erlangs).real("blocking", advice->blocking);
+        JsonObject wanted(object.value("numbers_for"));
+        for (const auto& [blocking, numbers] : advice->wanted) wanted.real(blocking, numbers);
+        wanted.end();
+        object.real("missing", advice->missing).real("spare", advice->spare);
+        object.real("overflow_in_hours", advice->overflow_in_hours);
+        object.end();
     }
 
     void write_redis(std::string& out) {

@@ -60,7 +60,7 @@ class DemandRecorderTest : public testing::Test {
                     if (found == counted_.end()) return std::nullopt;
                     return found->second;
                 },
-                .numbers = [](PoolIndex) { return std::size_t{100}; },
+                .numbers = [this](PoolIndex) { return numbers_; },
                 .directory = keeps ? std::optional(directory()) : std::nullopt},
             DemandOptions{.keep_hours = 30, .sample_period = 1min, .save_period = 10min});
         bool loaded = false;
@@ -146,6 +146,7 @@ class DemandRecorderTest : public testing::Test {
     ringpool::Catalog catalog_;
     std::map<PoolIndex, PoolCounters> counted_;
     PoolIndex autos_ = 0;
+    std::size_t numbers_ = 100;  ///< of each pool
     bool ended_ = false;
     std::unique_ptr<DemandRecorder> recorder_;
 };
@@ -267,6 +268,27 @@ TEST_F(DemandRecorderTest, ReckonsHowLargePoolsMustBeNowAndThen) {
         << "60 in 50 minutes";
     EXPECT_EQ(recorder_->sizing("autos")->missing, 0u);
     EXPECT_EQ(recorder_->sizing("boats"), nullptr);
+}
+
+TEST_F(DemandRecorderTest, ReckonsAnewWhenTheSizeOfAPoolHasChanged) {
+    clock_.set_wall(WallTime(100h));
+    std::string text(kSaved.substr(0, kSaved.find("\n2 ") + 1));
+    for (int hour = 76; hour < 100; ++hour) {
+        text += std::to_string(hour) + " 3600000 40 40 0 0 0\n";
+    }
+    scratch_.write("demand/autos.demand", text + "end 24\n");
+    numbers_ = 10;
+    start();
+    ASSERT_NE(recorder_->sizing("autos"), nullptr);
+    const std::size_t missing = recorder_->sizing("autos")->missing;
+    EXPECT_GT(missing, 0u);
+    numbers_ += missing;
+    pass(1min);
+    EXPECT_EQ(recorder_->sizing("autos")->missing, 0u);
+    EXPECT_LE(recorder_->sizing("autos")->busiest.blocking, 0.01);
+    counted_[autos_] = {.allocations = 900, .new_holds = 900};
+    pass(1min);
+    EXPECT_EQ(recorder_->sizing("autos")->missing, 0u) << "when demand has changed it can wait";
 }
 
 TEST_F(DemandRecorderTest, TellsOnceThatTheDiskFails) {

@@ -58,6 +58,23 @@ class StatusSnapshotTest : public testing::Test {
         out.sample(numbers, {{"pool", "autos"}});
         return std::move(out).take();
     }
+    /// How large one of its pools should be.
+    static std::string sizing(std::optional<double> overflow_in_hours) {
+        ops::MetricsText out({{"shard", "0"}});
+        const auto gauge = [&](const char* name, double value) {
+            out.begin_gauge(name, "-");
+            out.sample_real(value, {{"pool", "boats"}});
+        };
+        gauge("ringmaster_pool_offered_erlangs", 84.5);
+        gauge("ringmaster_pool_blocking_ratio", 0.113);
+        gauge("ringmaster_pool_numbers_missing", 20);
+        gauge("ringmaster_pool_numbers_spare", 3);
+        if (overflow_in_hours) gauge("ringmaster_pool_overflow_in_hours", *overflow_in_hours);
+        out.begin_gauge("ringmaster_pool_numbers_wanted", "-");
+        out.sample(std::uint64_t{100}, {{"pool", "boats"}, {"blocking", "0.01"}});
+        out.sample(std::uint64_t{110}, {{"pool", "boats"}, {"blocking", "0.001"}});
+        return std::move(out).take();
+    }
     std::string next(std::optional<std::string> one) {
         Reports reports(2);
         reports[0] = std::move(one);
@@ -111,6 +128,17 @@ TEST_F(StatusSnapshotTest, TellsOfAllShards) {
                         R"("restarts":0,"ready":true,)"),
               json.npos);
     EXPECT_NE(json.find(R"({"shard":1,"up":false,"phase":"dead","restarts":2}])"), json.npos);
+}
+
+TEST_F(StatusSnapshotTest, TellsHowLargePoolsShouldBeWhereThatIsKnown) {
+    std::string json = next(report(1000) + sizing(std::nullopt));
+    EXPECT_NE(json.find(R"("overflows_per_s":null,"advice":null},{"pool":"boats",)"), json.npos);
+    EXPECT_NE(json.find(R"("advice":{"offered_erlangs":84.5,"blocking":0.113,"numbers_for":)"
+                        R"({"0.001":110,"0.01":100},"missing":20,"spare":3,)"
+                        R"("overflow_in_hours":null}}])"),
+              json.npos);
+    json = next(report(1000) + sizing(31.5));
+    EXPECT_EQ(member(json, "overflow_in_hours"), "31.5");
 }
 
 TEST_F(StatusSnapshotTest, TakesACounterThatBeginsAnewForWhatItHasCounted) {

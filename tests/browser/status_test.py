@@ -1,6 +1,7 @@
 """The status page in a real browser."""
 
 import json
+import signal
 import unittest
 import urllib.parse
 
@@ -46,6 +47,17 @@ class StatusPage(unittest.TestCase):
     def assert_unsuspicious(self, browser):
         self.assertEqual(browser.console(), [])
         self.assertEqual(browser.requested_hosts(), {self.base})
+
+    def check_layout(self, browser, width):
+        self.assertEqual(browser.script("return document.documentElement.clientWidth"), width)
+        outside = browser.script("""
+            return [...document.querySelectorAll('body *')].filter(element => {
+                const box = element.getBoundingClientRect();
+                return box.width > 0 && (box.left < 0 || box.right > innerWidth + 0.5)
+                    && !element.closest('.hidden');
+            }).map(element => element.outerHTML.slice(0, 120));""")
+        self.assertEqual(outside, [])
+        self.assertLessEqual(browser.script("return document.documentElement.scrollWidth"), width)
 
     def ask_for_numbers(self):
         """27 numbers of three pools, four of which the last pool has not."""
@@ -127,6 +139,65 @@ class Figures(StatusPage):
             self.assertEqual(browser.requested_hosts(), {self.base})
 
 
+# Demand of days, of holds of 30 minutes; 84 erlangs in the busiest hour of "small".
+ADVISED = {
+    "small": (80, [168 if i == 40 else 40 for i in range(100)]),
+    "large": (100, [50] * 100),
+    "grows": (100, [95 + 6 * (i // 24) if i % 24 == 15 else 3 for i in range(24 * 7)]),
+    "fits": (100, [168 if i == 40 else 40 for i in range(100)]),
+    "fresh": (40, []),
+}
+
+
+class Advice(StatusPage):
+    """How large pools should be."""
+
+    def setUp(self):
+        self.pools = [Pool(name, "k", numbers(301 + i, size), lifetime_seconds=1800)
+                      for i, (name, (size, _)) in enumerate(ADVISED.items())]
+        self.d = Fleet(self.pools, sections={"advice": {"sample_ms": 100}})
+        self.addCleanup(self.d.__exit__)
+        self.d.start()
+        self.d.wait_until_serving()  # the store has the pools then
+        self.assertEqual(self.d.stop(), 0)
+        for pool in self.pools:
+            if ADVISED[pool.id][1]:
+                self.d.demand_file(pool).write_text(fleet.demand_text(ADVISED[pool.id][1]))
+        self.d.start()
+        self.d.wait_until_serving()
+
+    def advice(self, browser):
+        return dict(zip(browser.texts("#advice tbody td:first-child"),
+                        browser.texts("#advice tbody td:last-child")))
+
+    def test_it_tells_what_to_buy_and_what_can_go(self):
+        with Browser() as browser:
+            self.open(browser)
+            wait_until(lambda: len(self.advice(browser)) == 4, "four of the pools are measured")
+            self.assertEqual(browser.text("#advice_note"), "1 too small, 1 soon too small, "
+                             "1 larger than needed, 1 fine, 1 not measured for long enough yet")
+            told = self.advice(browser)
+            # What is most urgent comes first.
+            self.assertEqual(list(told), ["small", "grows", "large", "fits"])
+            self.assertRegex(told.pop("grows"), r"^short in \d d$")
+            self.assertEqual(told, {"small": "buy 20", "large": "55 can go", "fits": "fine"})
+            row = self.cells(browser, "advice", "small")
+            self.assertEqual([row[head] for head in ("Load", "Find none", "Numbers", "For 1 %",
+                                                     "0.1 %")], ["84", "11.3 %", "80", "100", "110"])
+            for device, width, height in (("desktop", 1280, 1100), ("phone", 360, 1900)):
+                browser.resize(width, height)
+                browser.screenshot("status-advice-%s.png" % device)
+                self.check_layout(browser, width)
+
+            # They are bought.
+            (self.d.directory / "small.txt").write_text("\n".join(numbers(301, 100)) + "\n")
+            self.d.process.send_signal(signal.SIGHUP)
+            wait_until(lambda: self.advice(browser)["small"] == "fine", "that was enough")
+            row = self.cells(browser, "advice", "small")
+            self.assertEqual((row["Find none"], row["Numbers"]), ("0.99 %", "100"))
+            self.assert_unsuspicious(browser)
+
+
 class Looks(StatusPage):
     def pixels(self, browser, canvas):
         """How many colours there are that are not transparent, and how much is drawn."""
@@ -175,17 +246,6 @@ class Looks(StatusPage):
             self.assert_unsuspicious(browser)
         self.assertEqual(clients.failures, [])
         print("pictures are in", SCREENSHOTS)
-
-    def check_layout(self, browser, width):
-        self.assertEqual(browser.script("return document.documentElement.clientWidth"), width)
-        outside = browser.script("""
-            return [...document.querySelectorAll('body *')].filter(element => {
-                const box = element.getBoundingClientRect();
-                return box.width > 0 && (box.left < 0 || box.right > innerWidth + 0.5)
-                    && !element.closest('.hidden');
-            }).map(element => element.outerHTML.slice(0, 120));""")
-        self.assertEqual(outside, [])
-        self.assertLessEqual(browser.script("return document.documentElement.scrollWidth"), width)
 
     def check_plots(self, browser):
         for canvas, series in (("rates", ("--one", "--two")), ("latency", ("--one", "--three"))):

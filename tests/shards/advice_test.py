@@ -63,6 +63,17 @@ class Advice(unittest.TestCase):
             self.assertEqual(sizing["numbers_for"]["0.01"], 100)
             self.assertEqual((sizing["missing"], sizing["spare"]), (0, 0))
             self.assertEqual(told[0]["numbers"], 100)
+        for i, pool in enumerate(POOLS):
+            of_pool = 'shard="%d",pool="%s"' % (i, pool.id)
+            load = "ringmaster_pool_offered_erlangs{%s}" % of_pool
+            wait_until(lambda: load in self.fleet.at(0).metrics(), "metrics tell it")
+            metrics = self.fleet.at(0).metrics()
+            self.assertEqual(metrics[load], 84)
+            for blocking, wanted in (("0.01", 100), ("0.001", 110), ("0.0001", 118)):
+                self.assertEqual(metrics['ringmaster_pool_numbers_wanted{%s,blocking="%s"}' %
+                                         (of_pool, blocking)], wanted)
+            for name in ("missing", "spare"):
+                self.assertEqual(metrics["ringmaster_pool_numbers_%s{%s}" % (name, of_pool)], 0)
         for shard in range(SHARDS):
             pools = self.fleet.at(shard).admin("GET", "/advice").json["pools"]
             self.assertEqual({p["pool"]: p["sizing"]["missing"] for p in pools},

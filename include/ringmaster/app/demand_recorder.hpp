@@ -62,8 +62,9 @@ class DemandRecorder {
 
     /// Up to now; empty where the pool is not this process's. Does not suspend.
     std::vector<ops::DemandHour> demand(std::string_view pool_id);
-    /// What follows from it, as it was when all was saved last: that is good enough for metrics,
-    /// and cheap. Nothing where too little was known then. Does not suspend.
+    /// What follows from it, as it was when all was saved last, or when the size of the pool was
+    /// seen to have changed: that is good enough for metrics, and cheap. Nothing where too little
+    /// was known then. Does not suspend.
     const ops::PoolSizing* sizing(std::string_view pool_id) const noexcept;
 
   private:
@@ -72,6 +73,7 @@ class DemandRecorder {
         ops::PoolDemand demand;
         ringpool::PoolCounters counted;  ///< up to:
         SteadyTime sampled;
+        std::optional<std::size_t> sized;  ///< with how many numbers; nothing: never
         std::optional<ops::PoolSizing> sizing;
         bool changed = false;  ///< since it was saved
     };
@@ -84,7 +86,7 @@ class DemandRecorder {
     void sample_all();
     void forget_removed();
     void save();
-    void reckon();
+    void reckon(bool all);
     void tell(const std::string& problem);
 
     const Parts parts_;

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 namespace ringmaster::ops {
 
@@ -42,6 +43,8 @@ struct PoolSizing {
     /// Shares of arrivals in the busiest hour that may find no number, and how many numbers that
     /// takes.
     static constexpr std::array<double, 3> kBlocking = {0.01, 0.001, 0.0001};
+    static constexpr std::array<std::string_view, kBlocking.size()> kBlockingNames = {
+        "0.01", "0.001", "0.0001"};
     std::array<std::size_t, kBlocking.size()> numbers{};
 
     HourOfLoad busiest;

@@ -5,7 +5,7 @@
     const gapMs = 3500;        // between two of them: the line is broken
     const staleMs = 4000;      // without a snapshot: what is shown is old
     const retryMs = 5000;      // where the browser does not connect anew by itself
-    const most = 12;           // gates that are shown where all is well
+    const most = 12;           // gates, and pools with advice, that are shown where all is well
     const history = [];        // {at, rates: [...], latency: [...]}; null values are not drawn
 
     const byId = id => document.getElementById(id);
@@ -44,6 +44,8 @@
     const bytes = value => !known(value) ? "–" : value >= 2 ** 30 ? digits(value / 2 ** 30) + " GiB"
         : digits(value / 2 ** 20) + " MiB";
     const percent = value => !known(value) ? "–" : (value > 0 && value < 0.01 ? "<1" : (100 * value).toFixed(0)) + " %";
+
+    const share = value => value > 0 && value < 1e-4 ? "<0.01 %" : digits(100 * value) + " %";
 
     // `raw` is the figure as it came, for those who read the page by program.
     function show(element, text, raw) {
@@ -250,6 +252,35 @@
         show("pools_note", (pools.length === 0 ? "none" : full ? `${full} with less than a tenth free` : "")
             + (s.pools_left_out ? ` ${s.pools_left_out} pools are told together` : ""));
     }
+    // What is most urgent comes first; of pools that are not measured yet there is nothing to show.
+    function adviceOf({advice}) {
+        if (!advice) return {order: 4};
+        if (advice.missing > 0) return {order: 0, text: "buy " + count(advice.missing), kind: "bad"};
+        if (known(advice.overflow_in_hours)) {
+            const hours = Math.round(advice.overflow_in_hours);
+            return {order: 1, text: "short in " + (hours < 48 ? hours + " h" : Math.round(hours / 24) + " d"), kind: "wait"};
+        }
+        if (advice.spare > 0) return {order: 2, text: count(advice.spare) + " can go", kind: "quiet"};
+        return {order: 3, text: "fine", kind: "good"};
+    }
+    function showAdvice(s) {
+        byId("advice_part").hidden = s.store.kind === "redis";  // one daemon does not know what others measure
+        const pools = s.pools.filter(pool => !isRest(pool)).map(pool => ({...pool, ...adviceOf(pool)}));
+        const measured = pools.filter(pool => pool.advice);
+        const shown = measured.length <= most ? measured : measured.filter(pool => pool.order < 3);
+        shown.sort((a, b) => a.order - b.order || b.advice.blocking - a.advice.blocking || (a.pool < b.pool ? -1 : 1));
+        byId("advice").hidden = shown.length === 0;
+        fill("advice", shown.map(({pool, held, cooling, free, advice, text, kind}) => ({
+            key: pool,
+            cells: [pool, [digits(advice.offered_erlangs), advice.offered_erlangs],
+                    [share(advice.blocking), advice.blocking], [count(held + cooling + free), held + cooling + free],
+                    ...["0.01", "0.001"].map(part => [count(advice.numbers_for[part]), advice.numbers_for[part]]),
+                    pill(text, kind)],
+        })));
+        const texts = ["too small", "soon too small", "larger than needed", "fine", "not measured for long enough yet"];
+        show("advice_note", texts.map((text, order) => [pools.filter(pool => pool.order === order).length, text])
+            .filter(([number]) => number > 0).map(([number, text]) => `${number} ${text}`).join(", ") || "none");
+    }
     function showShards(s) {
         fill("shards", s.shards.map(shard => ({
             key: String(shard.shard),
@@ -302,6 +333,7 @@
         }
         drawAll();
         showPools(s);
+        showAdvice(s);
         showShards(s);
         showRest(s);
         show("about", `${s.version} · told by shard ${s.shard} · ${new Date(s.time).toLocaleTimeString()}`);

@@ -156,6 +156,7 @@ NumberStreams::NumberStreams(const ringpool::Catalog& catalog, ringpool::Store& 
       reader_(catalog, api_limits),
       allocator_(catalog, store, scheduler, clock, errors),
       ping_text_(comment()),
+      memory_(std::make_unique<ObjectSlab<Stream>>()),
       ping_timer_(runtime::Callback::of<&NumberStreams::ping>(*this)),
       renewing_(scheduler, kRenewing, 1, 1) {}
 
@@ -188,7 +189,7 @@ void NumberStreams::open(const http::Request& request, http::Response& response)
         });
     if (!answer) return;
 
-    auto stream = std::make_unique<Stream>(*this, batch->request.allocations().front());
+    auto stream = memory_->make(*this, batch->request.allocations().front());
     stream->take(*answer);
     allocator_.add_processing_time(*batch, response);
     response.close = true;
@@ -217,7 +218,7 @@ void NumberStreams::keep(Stream& stream, const Allocation& answer) {
 
 void NumberStreams::destroy(Stream& stream) noexcept {
     --stats_.streams;
-    delete &stream;
+    memory_->destroy(stream);
 }
 
 // --- pings -------------------------------------------------------------------------------------

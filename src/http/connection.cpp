@@ -69,7 +69,7 @@ void Connection::enter(Action&& action) noexcept {
         core_.errors.report("http connection", std::current_exception());
         close();
     }
-    if (state_ == State::closed && !reading_ && !writing_) delete this;
+    if (state_ == State::closed && !reading_ && !writing_) core_.connection_slab.destroy(*this);
 }
 
 void Connection::on_readable(bool usable) {

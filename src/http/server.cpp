@@ -35,7 +35,9 @@ class Server::Impl {
 
     ~Impl() {
         core_.on_connection_gone = nullptr;
-        while (Connection* connection = core_.connections.pop_front()) delete connection;
+        while (Connection* connection = core_.connections.pop_front()) {
+            core_.connection_slab.destroy(*connection);
+        }
     }
 
     Result<void> listen(const net::Endpoint& endpoint) {
@@ -71,7 +73,7 @@ class Server::Impl {
     void serve(int family, int fd) {
         Connection* connection = nullptr;
         try {
-            connection = new Connection(core_, family, fd);
+            connection = core_.connection_slab.make(core_, family, fd).release();
         } catch (...) {
             core_.errors.report("accepting a connection", std::current_exception());
             ::close(fd);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "ringmaster/base/intrusive_list.hpp"
+#include "ringmaster/base/slab.hpp"
 #include "ringmaster/http/server.hpp"
 
 #include <cstdint>
@@ -87,6 +88,7 @@ struct ServerCore {
     std::string frame;              ///< one chunk that is being sent
     std::vector<char> read_buffer;  ///< for whichever connection is readable at the moment
     bool draining = false;
+    ObjectSlab<Connection> connection_slab;  ///< in which these are:
     IntrusiveList<Connection, ServerCore> connections;
     std::function<void()> on_connection_gone;
 

@@ -3,7 +3,10 @@
 import contextlib
 import json
 import os
+import re
+import resource
 import signal
+import socket
 import unittest
 import urllib.parse
 
@@ -13,6 +16,7 @@ from daemon import Daemon, Pool, numbers, wait_until
 POOL = Pool("autos", "k", numbers(201))
 ONE = Pool("one", "k", numbers(202, 1), lifetime_seconds=1)
 TOKEN = {"Authorization": "Bearer " + "t" * 16}
+MANY = 6000  # streams; the pages that are empty without 99 of 100 take 1.7 MiB
 
 
 class Stream:
@@ -77,6 +81,12 @@ class Stream:
                 raise AssertionError("the stream ended")
 
 
+def streams_of(d):
+    """How many are open, as metrics tell."""
+    return float(re.search(rb'ringmaster_open_streams\{[^}]*endpoint="numbers"\} (\S+)',
+                           d.get("/metrics").body)[1])
+
+
 class Streams(unittest.TestCase):
     def start(self, pools, shards=1, **streams):
         d = Daemon(pools, {"server": {"shards": shards, "half_close_timeout_ms": 0},
@@ -97,6 +107,28 @@ class Streams(unittest.TestCase):
             holder = d.get("/numbers/" + row["number"], **TOKEN).json
             self.assertEqual(holder["context"], {"utm_source": "x"})
             self.assertEqual(d.number(POOL, "a").json["number"], row["number"])
+
+    def test_memory_goes_back_when_most_have_left(self):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        d = self.start([POOL], ping_ms=10000)
+        shard = d.shard_pids()[0]
+        request = b"GET /numbers/stream?pool=autos&key=k&session=%d HTTP/1.1\r\nHost: a\r\n\r\n"
+        with contextlib.ExitStack() as stack:
+            clients = []
+            for i in range(MANY):
+                clients.append(stack.enter_context(socket.create_connection(("127.0.0.1", d.port))))
+                clients[-1].sendall(request % i)
+                # Most are told the overflow number, and hold nothing.
+                self.assertIn(b"200 OK", clients[-1].recv(4096))
+            took = daemon.status_of(shard, "RssAnon")
+            for i, client in enumerate(clients):
+                if i % 100:
+                    client.close()
+            wait_until(lambda: streams_of(d) == MANY / 100, "most have left")
+            wait_until(lambda: took - daemon.status_of(shard, "RssAnon") > 1024,
+                       "memory has gone back")
 
     def test_fails_as_a_single_request_does(self):
         d = self.start([POOL])

@@ -7,6 +7,7 @@
 #include "ringmaster/base/deadline.hpp"
 #include "ringmaster/base/intrusive_list.hpp"
 #include "ringmaster/base/log.hpp"
+#include "ringmaster/base/slab.hpp"
 #include "ringmaster/http/request.hpp"
 #include "ringmaster/http/response.hpp"
 #include "ringmaster/http/router.hpp"
@@ -20,6 +21,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 
 namespace ringmaster::api {
@@ -119,6 +121,7 @@ class NumberStreams {
     BatchAllocator allocator_;
     const std::string ping_text_;
     NumberStreamStats stats_;
+    const std::unique_ptr<ObjectSlab<Stream>> memory_;
     IntrusiveList<Stream, Pings> pings_;  ///< all open streams, in the order of their next pings
     runtime::Timer ping_timer_;
     IntrusiveList<Stream, Due> due_;  ///< to be renewed

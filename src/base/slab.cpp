@@ -95,7 +95,7 @@ Slab::Page& Slab::usable_page() {
         page = bare_.pop_front();
         ++pages_;
     }
-    with_room_.push_front(*page);
+    with_room_.push_back(*page);
     return *page;
 }
 

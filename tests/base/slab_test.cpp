@@ -29,14 +29,14 @@ class SlabTest : public testing::Test {
     }
     /// Of the pages on which these were, how many have memory in fact.
     static std::size_t resident(const std::vector<void*>& objects) {
-        std::set<std::uintptr_t> pages;
+        std::set<std::byte*> pages;
         for (void* object : objects) {
-            pages.insert(reinterpret_cast<std::uintptr_t>(object) / Slab::kPageBytes);
+            const auto offset = reinterpret_cast<std::uintptr_t>(object) % Slab::kPageBytes;
+            pages.insert(static_cast<std::byte*>(object) - offset);
         }
-        return static_cast<std::size_t>(std::ranges::count_if(pages, [](std::uintptr_t page) {
+        return static_cast<std::size_t>(std::ranges::count_if(pages, [](std::byte* page) {
             unsigned char there = 0;
-            void* const begin = reinterpret_cast<void*>(page * Slab::kPageBytes);
-            EXPECT_EQ(mincore(begin, Slab::kPageBytes, &there), 0);
+            EXPECT_EQ(mincore(page, Slab::kPageBytes, &there), 0);
             return (there & 1) != 0;
         }));
     }

@@ -53,9 +53,14 @@ class EmbeddedWorld final : public StoreWorld {
         if (store_->error()) throw std::runtime_error(store_->error()->message);
     }
 
-    /// What the store does at its end waits for a child process, a millisecond again and again.
     void end() {
         if (!store_) return;  // it did not open
+        close();
+        store_.reset();
+    }
+
+    /// What the store does at its end waits for a child process, a millisecond again and again.
+    void close() {
         boost::asio::steady_timer timer(store_->reactor().context());
         const std::function<void()> tick = [&] {
             timer.expires_after(1ms);
@@ -69,7 +74,6 @@ class EmbeddedWorld final : public StoreWorld {
         tick();
         store_->close();
         timer.cancel();
-        store_.reset();
     }
 
     store::testing::TempDirectory directory_;

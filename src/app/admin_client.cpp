@@ -11,6 +11,7 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
+#include <simdjson.h>
 
 namespace ringmaster::app {
 namespace {
@@ -172,6 +173,24 @@ Result<AdminAnswer> AdminClient::ask(const AdminRequest& asked) {
     }
     if (!keep) connection_.reset();
     return answer;
+}
+
+Error error_of(const AdminAnswer& answer) {
+    simdjson::dom::parser parser;
+    std::string_view said;
+    const bool is_said = parser.parse(answer.body)["message"].get(said) == simdjson::SUCCESS;
+    const std::string why =
+        is_said && !said.empty() ? printable(said) : "status " + std::to_string(answer.status);
+    switch (answer.status) {
+        case 401:
+            return {ErrorCode::invalid,
+                    "the daemon wants the admin token; expected it in [admin] of the "
+                    "configuration, in RINGMASTER_TOKEN or in --token-file"};
+        case 404: return {ErrorCode::not_found, why};
+        case 408:
+        case 503: return {ErrorCode::unavailable, why};
+        default: return {ErrorCode::invalid, why};
+    }
 }
 
 }  // namespace ringmaster::app

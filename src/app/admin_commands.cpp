@@ -56,24 +56,6 @@ Result<dom::element> parse(dom::parser& parser, const std::string& body) {
     return document;
 }
 
-/// Why the daemon did not do it, in its own words.
-Error error_of(const AdminAnswer& answer) {
-    dom::parser parser;
-    const auto document = parse(parser, answer.body);
-    std::string why = document ? text_of(*document, "message") : "";
-    if (why.empty()) why = "status " + std::to_string(answer.status);
-    switch (answer.status) {
-        case 401:
-            return {ErrorCode::invalid,
-                    "the daemon wants the admin token; expected it in [admin] of the "
-                    "configuration, in RINGMASTER_TOKEN or in --token-file"};
-        case 404: return {ErrorCode::not_found, printable(why)};
-        case 408:
-        case 503: return {ErrorCode::unavailable, printable(why)};
-        default: return {ErrorCode::invalid, printable(why)};
-    }
-}
-
 std::string pool_target(std::string_view id) {
     return "/pools/" + percent_encode(id);
 }

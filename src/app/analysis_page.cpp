@@ -230,9 +230,8 @@ std::string shard_name(const ShardLoad& load) {
 }
 
 std::string utilisation_view(const Analysis& analysis) {
-    const std::string knee =
-        "path class=\"mark\"" +
-        attribute("d", "M" + std::to_string(kWidth * knee_of(analysis)) + " 0V10");
+    const std::string knee = "path class=\"mark\"" +
+                             attribute("d", "M" + std::to_string(kWidth * analysis.knee) + " 0V10");
     std::string bars;
     for (const ShardLoad& load : analysis.shards) {
         const double mean = kWidth * share(load.utilisation);
@@ -272,7 +271,7 @@ std::string curve_view(const Analysis& analysis) {
                                 attribute("y", at_y) + attribute("text-anchor", anchor),
                             text);
     };
-    const double knee = x(knee_of(analysis));
+    const double knee = x(analysis.knee);
 
     std::string inside =
         element("rect class=\"zone\"" + attribute("x", knee) + attribute("y", kTop) +
@@ -346,7 +345,7 @@ std::string shards_section(const Analysis& analysis) {
                     element("li", element("svg viewBox=\"0 0 10 10\" aria-hidden=\"true\"",
                                           rectangle("busiest", 0, 10, "")) +
                                       "busiest time that was measured") +
-                    text_element("li", "the line: the knee, " + percent_text(knee_of(analysis))));
+                    text_element("li", "the line: the knee, " + percent_text(analysis.knee)));
     return element("section",
                    heading("Shards", key) +
                        element("div class=\"plots\"",

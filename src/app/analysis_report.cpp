@@ -222,7 +222,7 @@ std::string curve_text(const Analysis& analysis) {
     for (const ShardLoad& load : analysis.shards) {
         ++shards[row_of(load.stretch)][column_of(load.busiest)];
     }
-    const std::size_t knee = column_of(knee_of(analysis));
+    const std::size_t knee = column_of(analysis.knee);
     const auto character = [&](std::size_t row, std::size_t column) -> std::string {
         const std::size_t count = shards[row][column];
         if (count > 0) return count == 1 ? "●" : count < 10 ? std::to_string(count) : "#";
@@ -243,7 +243,7 @@ std::string curve_text(const Analysis& analysis) {
     }
     text += "   └" + repeated("─", kWidth) + "\n" + scale + "\n\n";
     return text + "● a shard, 2 to 9 so many, # more; · the curve; ┊ the knee at " +
-           percent_text(knee_of(analysis)) + "\n";
+           percent_text(analysis.knee) + "\n";
 }
 
 std::string shards_text(const Analysis& analysis) {
@@ -264,7 +264,7 @@ std::string shards_text(const Analysis& analysis) {
     for (const ShardLoad& shard : analysis.shards) {
         const std::string name = std::to_string(shard.shard);
         load.add({name, percent_text(shard.utilisation), percent_text(shard.busiest),
-                  utilisation_bar(shard, knee_of(analysis)), number_text(shard.stretch),
+                  utilisation_bar(shard, analysis.knee), number_text(shard.stretch),
                   std::string(zone_name(shard.zone))});
         work.add({name, number_text(shard.per_second), number_text(shard.rows_per_second),
                   duration_text(in_seconds(shard.lag_p50)),
@@ -397,7 +397,7 @@ std::string analysis_json(const Analysis& analysis, const Notes& notes) {
     if (analysis.begin != WallTime()) {
         object.time("begin", analysis.begin).time("end", analysis.end);
     }
-    object.real("observed_s", finite(analysis.observed)).real("knee", finite(knee_of(analysis)));
+    object.real("observed_s", finite(analysis.observed)).real("knee", finite(analysis.knee));
     append_times(out, object, analysis.all);
     api::append_json_array(object.value("endpoints"), analysis.endpoints, [&](const auto& times) {
         JsonObject endpoint(out);

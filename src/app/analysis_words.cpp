@@ -79,10 +79,6 @@ double share_of_time(const ops::RequestTimes& times, const Analysis& analysis) n
     return share(sum(times) / sum(analysis.all));
 }
 
-double knee_of(const Analysis&) noexcept {
-    return ops::AnalysisOptions().knee;
-}
-
 double share(double value) noexcept {
     return value > 0 ? std::min(value, 1.0) : 0;  // what is not a number is not above 0
 }

@@ -29,9 +29,6 @@ double with_queue(const ops::TimeParts& times) noexcept;
 /// The share of these requests' time in that of all.
 double share_of_time(const ops::RequestTimes& times, const ops::Analysis& analysis) noexcept;
 
-/// Above which utilisation queues grow quickly.
-double knee_of(const ops::Analysis& analysis) noexcept;
-
 /// Between 0 and 1, whatever `value` is.
 double share(double value) noexcept;
 

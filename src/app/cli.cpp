@@ -2,6 +2,7 @@
 
 #include "ringmaster/app/admin_client.hpp"
 #include "ringmaster/app/admin_commands.hpp"
+#include "ringmaster/app/analyze_command.hpp"
 #include "ringmaster/app/command_line.hpp"
 #include "ringmaster/app/completion.hpp"
 #include "ringmaster/app/config.hpp"
@@ -67,10 +68,9 @@ Result<std::string> read_input(const std::string& file) {
     return read_file(file == "-" ? "/dev/stdin" : file, kMaxFileBytes);
 }
 
-using AdminCommand = std::function<ExitCode(AdminCommands&, const CommandArguments&)>;
-
 /// What is done with the daemon that the arguments name.
-CommandActions::Action with_daemon(Console& console, AdminCommand command) {
+CommandActions::Action with_client(
+    Console& console, std::function<ExitCode(const AskAdmin&, const CommandArguments&)> command) {
     return [&console, command = std::move(command)](const CommandArguments& arguments) {
         const char* const token = std::getenv("RINGMASTER_TOKEN");
         const auto address =
@@ -81,9 +81,38 @@ CommandActions::Action with_daemon(Console& console, AdminCommand command) {
                              token != nullptr ? std::optional<std::string>(token) : std::nullopt});
         if (!address) return fail(console, address.error());
         AdminClient client(*address);
-        AdminCommands commands([&](const AdminRequest& request) { return client.ask(request); },
-                               console, arguments.json);
+        return command([&](const AdminRequest& request) { return client.ask(request); }, arguments);
+    };
+}
+
+using AdminCommand = std::function<ExitCode(AdminCommands&, const CommandArguments&)>;
+
+CommandActions::Action with_daemon(Console& console, AdminCommand command) {
+    return with_client(console, [&console, command = std::move(command)](
+                                    const AskAdmin& ask, const CommandArguments& arguments) {
+        AdminCommands commands(ask, console, arguments.json);
         return command(commands, arguments);
+    });
+}
+
+/// Files where some are named, else the daemon.
+CommandActions::Action analyze(Console& console) {
+    const auto settings = [](const CommandArguments& arguments) {
+        return AnalyzeSettings{.files = arguments.files,
+                               .from = arguments.from,
+                               .to = arguments.to,
+                               .seconds = arguments.seconds,
+                               .reserve_percent = arguments.reserve_percent,
+                               .html = arguments.html,
+                               .json = arguments.json};
+    };
+    return [&console, settings,
+            watched = with_client(console, [&console, settings](const AskAdmin& ask,
+                                                                const CommandArguments& arguments) {
+                return analyze_daemon(ask, settings(arguments), console);
+            })](const CommandArguments& arguments) {
+        if (arguments.files.empty()) return watched(arguments);
+        return analyze_files(settings(arguments), console);
     };
 }
 
@@ -171,6 +200,7 @@ CommandActions actions(Console& console, const CommandLine& line,
         .export_pool =
             daemon([](AdminCommands& c, const auto& a) { return c.export_numbers(a.pool, a.csv); }),
         .advise = daemon([](AdminCommands& c, const auto&) { return c.advise(); }),
+        .analyze = analyze(console),
         .who = daemon(
             [](AdminCommands& c, const auto& a) { return c.who(a.number, a.at, a.history); }),
         .release = daemon(

@@ -116,6 +116,7 @@ CommandLine::CommandLine(const std::function<CommandActions(const CommandLine&)>
     add_daemon(*add(app, "advise",
                     "Tells how many numbers each pool needs, from the demand of the last days",
                     &actions_.advise));
+    add_analyze(app);
 
     CLI::App* numbers = add(app, "numbers", "Asks a running daemon about numbers", nullptr);
     const auto add_number_command = [&](const char* name, const char* what,
@@ -239,6 +240,35 @@ void CommandLine::add_data_dir(CLI::App& command) {
         .add_option("--data-dir", arguments_.data_dir,
                     "Where the files lie; without it, where the configuration says")
         ->type_name("DIR");
+}
+
+void CommandLine::add_analyze(CLI::App& app) {
+    CLI::App* analyze = add(app, "analyze",
+                            "Tells where requests spend their time, how busy the shards are, and "
+                            "what would help: of a running daemon, or of what it has recorded",
+                            &actions_.analyze);
+    analyze
+        ->add_option("FILE", arguments_.files,
+                     "Recorded profiles, or directories of such; without, a daemon is asked")
+        ->type_name("");
+    analyze
+        ->add_option("--seconds", arguments_.seconds,
+                     "How long a daemon is watched; 0: what it has measured since its start")
+        ->check(CLI::Range(0u, 86'400u).description(""))
+        ->capture_default_str()
+        ->type_name("S");
+    analyze
+        ->add_option("--reserve", arguments_.reserve_percent,
+                     "How much more load the shards should bear, in percent")
+        ->check(CLI::Range(0u, 1'000u).description(""))
+        ->capture_default_str()
+        ->type_name("P");
+    analyze->add_option("--html", arguments_.html, "Also writes a page with plots")
+        ->type_name("FILE");
+    analyze->add_option("--from", arguments_.from, "Of recorded profiles, those from then on")
+        ->type_name("TIME");
+    analyze->add_option("--to", arguments_.to, "And those up to then")->type_name("TIME");
+    add_daemon(*analyze);
 }
 
 void CommandLine::add_replay(CLI::App& app) {

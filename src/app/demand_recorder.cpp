@@ -108,24 +108,29 @@ void DemandRecorder::forget_removed() {
     }
 }
 
-// While the helper writes one others may be measured, or begin: nothing but its index is kept.
 void DemandRecorder::save() {
     if (!parts_.directory) return;
     for (const std::string& id : std::exchange(removed_, {})) {
         const std::filesystem::path path = path_of(id);
         (void)parts_.helper.run([&] { return disk_.remove(path); });
     }
-    for (std::size_t i = 0; i < entries_.size(); ++i) {
-        if (entries_[i].pool_id.empty() || !std::exchange(entries_[i].changed, false)) continue;
-        const std::string text = ops::encode_demand(entries_[i].demand);
-        const std::filesystem::path path = path_of(entries_[i].pool_id);
-        const auto saved = parts_.helper.run(
-            [&] { return store::replace_file(disk_, path, std::as_bytes(std::span(text))); });
-        if (saved) continue;
-        entries_[i].changed = true;
-        return tell(saved.error().message);
+    // Meanwhile others may begin.
+    for (PoolIndex pool = 0; pool < entries_.size(); ++pool) {
+        if (const auto saved = save(pool); !saved) return tell(saved.error().message);
     }
     told_.clear();
+}
+
+// While the helper writes one others may be measured, or begin: nothing but its index is kept.
+Result<void> DemandRecorder::save(PoolIndex pool) {
+    Entry& entry = entries_[pool];
+    if (entry.pool_id.empty() || !std::exchange(entry.changed, false)) return {};
+    const std::string text = ops::encode_demand(entry.demand);
+    const std::filesystem::path path = path_of(entry.pool_id);
+    auto saved = parts_.helper.run(
+        [&] { return store::replace_file(disk_, path, std::as_bytes(std::span(text))); });
+    if (!saved) entries_[pool].changed = true;
+    return saved;
 }
 
 // As above: meanwhile the pool may have gone. Demand changes slowly, but who has bought numbers

@@ -99,7 +99,8 @@ void EmbeddedBackend::make_one(const Config& config, OwnKnowledge knowledge) {
             [this](ringpool::PhoneNumber number) { return own_store_->has_number(number); },
         .overflow_counts = [this](std::string_view id) { return overflow_counts(id); },
         .demand = std::move(knowledge.demand),
-        .report = std::move(knowledge.report)});
+        .report = std::move(knowledge.report),
+        .profile = std::move(knowledge.profile)});
     all_[self_] = own_.get();
 
     std::vector<ringpool::Store*> stores(all_.size(), own_store_.get());

@@ -24,7 +24,8 @@ std::vector<std::string_view> request_groups() {
 }
 
 std::vector<http::RequestMeter::EndpointName> request_endpoints() {
-    return {  // by Endpoint
+    return {
+        // by Endpoint
         {"POST /numbers", kNumbers},
         {"GET /numbers", kNumbers},
         {"GET /numbers/stream", kNumbers},

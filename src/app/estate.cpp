@@ -1,5 +1,6 @@
 #include "ringmaster/app/estate.hpp"
 
+#include "ringmaster/app/process_figures.hpp"
 #include "ringmaster/net/endpoint.hpp"
 #include "ringmaster/shard/placement.hpp"
 #include "ringmaster/store/disk.hpp"
@@ -9,7 +10,6 @@
 #include <algorithm>
 #include <array>
 #include <fcntl.h>
-#include <sched.h>
 #include <string_view>
 #include <utility>
 
@@ -56,11 +56,7 @@ Result<void> prepare_directory(const Config& config, const Clock& clock, Log& lo
 
 std::size_t shard_count(const Config& config) {
     if (config.shards != 0) return config.shards;
-    cpu_set_t cores;
-    CPU_ZERO(&cores);
-    if (::sched_getaffinity(0, sizeof cores, &cores) != 0) return 1;
-    return std::clamp<std::size_t>(static_cast<std::size_t>(CPU_COUNT(&cores)), 1,
-                                   shard::Placement::kMaxShards);
+    return std::clamp<std::size_t>(usable_cores(), 1, shard::Placement::kMaxShards);
 }
 
 Result<Estate> prepare(const Config& config, const Clock& clock, Log& log) {

@@ -1,6 +1,7 @@
 #include "ringmaster/app/process_figures.hpp"
 
 #include <fstream>
+#include <sched.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -12,6 +13,13 @@ std::chrono::microseconds duration_of(const timeval& time) noexcept {
 }
 
 }  // namespace
+
+std::size_t usable_cores() noexcept {
+    cpu_set_t cores;
+    CPU_ZERO(&cores);
+    if (::sched_getaffinity(0, sizeof cores, &cores) != 0) return 1;
+    return static_cast<std::size_t>(CPU_COUNT(&cores));
+}
 
 ProcessFigures read_process_figures() {
     ProcessFigures figures;

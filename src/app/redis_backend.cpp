@@ -99,7 +99,8 @@ RedisBackend::RedisBackend(const Config& config, const ShardSetup& setup, runtim
             .has_number = [](auto) { return false; },
             .overflow_counts = [](auto) { return shard::OverflowCounts{}; },
             .demand = std::move(knowledge.demand),
-            .report = std::move(knowledge.report)}),
+            .report = std::move(knowledge.report),
+            .profile = std::move(knowledge.profile)}),
       all_(setup.peers.size()) {
     all_[setup.index] = &own_;
     for (const PeerShard& other : others_) all_[other.index] = other.remote.get();
@@ -167,6 +168,10 @@ PoolStandings RedisBackend::counters_of_pools() const {
     return standings;
 }
 
+std::optional<redis::ClientStats> RedisBackend::redis_stats() const {
+    return client_->stats();
+}
+
 void RedisBackend::add_figures(ShardFigures& figures) {
     // Pools are the same for all shards, so one of them is enough to ask Redis for how they stand.
     figures.tells_numbers = self_ == 0;
@@ -177,7 +182,7 @@ void RedisBackend::add_figures(ShardFigures& figures) {
         figures.peers.push_back({std::to_string(other.index), *other.remote});
     }
     figures.gates.push_back({"redis", guarded_});
-    figures.redis = client_->stats();
+    figures.redis = redis_stats();
 }
 
 }  // namespace ringmaster::app

@@ -17,16 +17,14 @@
 #include <cerrno>
 #include <csignal>
 #include <stdexcept>
-#include <string_view>
 #include <sys/resource.h>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
 #include <vector>
 
-#include <boost/algorithm/string.hpp>
-
 #include "endpoints.hpp"
+#include <boost/algorithm/string.hpp>
 
 namespace ringmaster::app {
 namespace {
@@ -34,7 +32,7 @@ namespace {
 using std::chrono::milliseconds;
 
 /// Fibers of the store, of what tells of pools and of the status feed, and of this class.
-constexpr std::size_t kOwnFibers = 18;
+constexpr std::size_t kOwnFibers = 19;
 /// For what another shard asks, at one time; and for parts of requests that are under way to it.
 constexpr std::size_t kFibersPerPeer = 64;
 /// Descriptors that are no connections: journal, snapshots, log, listening sockets, epoll and such;
@@ -132,7 +130,8 @@ Service::Service(const Config& config, const ShardSetup& setup, Clock& clock, Lo
       supervisor_(reactor_, setup.channel),
       backend_(make_backend(config, setup, reactor_, catalog_, log,
                             {.demand = [this](std::string_view id) { return demand_.demand(id); },
-                             .report = [this] { return report(); }})),
+                             .report = [this] { return report(); },
+                             .profile = [this] { return profile(); }})),
       import_helper_(reactor_, "import"),
       reconciler_(catalog_, backend_->pools(), import_helper_, log),
       demand_(
@@ -168,6 +167,8 @@ Service::Service(const Config& config, const ShardSetup& setup, Clock& clock, Lo
       health_api_(backend_->store(), [this] { return server_.draining(); }),
       metrics_api_(admin_access_, config.metrics.access,
                    [this] { return merge_reports(collect(), *setup_.page); }),
+      profile_api_(admin_access_,
+                   [this] { return collect_profiles(reactor_.scheduler(), backend_->all()); }),
       status_snapshots_(clock, *setup.page, setup.index),
       status_feed_(reactor_.scheduler(),
                    [this] { return status_snapshots_.next(collect(), backend_->store().ready()); },
@@ -176,13 +177,28 @@ Service::Service(const Config& config, const ShardSetup& setup, Clock& clock, Lo
       request_meter_(reactor_.scheduler(), request_groups(), request_endpoints(), endpoint_of),
       server_limits_(server_limits(config, setup.peers.size(), log)),
       server_(reactor_, make_handler(), server_limits_, errors_, log),
+      profiler_({.index = setup.index,
+                 .clock = clock,
+                 .reactor = reactor_,
+                 .catalog = catalog_,
+                 .backend = *backend_,
+                 .requests = request_meter_,
+                 .most_in_flight = server_limits_.max_requests_in_flight}),
+      profile_recorder_({.scheduler = reactor_.scheduler(),
+                         .helper = import_helper_,
+                         .log = log,
+                         .disk = disk_,
+                         .shard = static_cast<std::uint32_t>(setup.index),
+                         .take = [this] { return profiler_.take(); }},
+                        config.analysis),
       doors_(reactor_.scheduler(), *setup.page, setup.index, config.peers.takeover_after,
              [this](shard::ShardIndex i, bool open) { hold_door(i, open); }),
       signals_(reactor_.context(), SIGTERM),
       told_to_stop_(reactor_.scheduler()),
       told_to_configure_(reactor_.scheduler()),
       pools_kept_(reactor_.scheduler()),
-      demand_measured_(reactor_.scheduler()) {
+      demand_measured_(reactor_.scheduler()),
+      profile_recorded_(reactor_.scheduler()) {
     numbers_api_.register_routes(router_);
     number_streams_.register_routes(router_);
     compat_api_.register_routes(router_);
@@ -192,6 +208,7 @@ Service::Service(const Config& config, const ShardSetup& setup, Clock& clock, Lo
     events_api_.register_routes(router_);
     health_api_.register_routes(router_);
     metrics_api_.register_routes(router_);
+    profile_api_.register_routes(router_);
     api::register_embed_script(router_);
     status_api_.register_routes(router_);
 }
@@ -213,6 +230,7 @@ Service::Ending Service::serve(std::optional<NumberFiles> numbers) {
         scheduler.run("stop", [this] { stop_when_told(); });
         scheduler.run("pools", [this] { keep_pools(); });
         scheduler.run("demand", [this] { measure_demand(); });
+        scheduler.run("profile", [this] { record_profile(); });
         scheduler.run("supervisor", [this] { follow_supervisor(); });
     });
     {
@@ -256,6 +274,12 @@ std::string Service::report() {
         }
     }
     return write_report(figures);
+}
+
+std::string Service::profile() const {
+    std::string text;
+    ops::append_profile(text, profiler_.take());
+    return text;
 }
 
 // --- what the supervisor says ------------------------------------------------------------------
@@ -362,7 +386,9 @@ void Service::stop_when_told() {
     backend_->close();
     pools_kept_.wait(deadline);
     demand_.stop();
+    profile_recorder_.stop();
     demand_measured_.wait();
+    profile_recorded_.wait();
     // Requests that waited for the store get to their end.
     scheduler.yield();
     if (scheduler.fibers_in_use() > own_fibers_) ending_ = Ending::cut_short;
@@ -413,6 +439,11 @@ void Service::keep_pools() {
 void Service::measure_demand() {
     demand_.run();
     demand_measured_.set();
+}
+
+void Service::record_profile() {
+    profile_recorder_.run();
+    profile_recorded_.set();
 }
 
 void Service::configure() {

@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::string_view kMagic = "ringmaster profile 1";
 constexpr std::string_view kEnd = "end";
+constexpr std::string_view kMissing = "missing";
 
 /// The figures that count from a shard's start, in the order in which their line has them.
 template <class Profile, class Visit>
@@ -39,7 +40,8 @@ void subtract(std::vector<ShardProfile::PoolRows>& pools,
 void subtract(std::vector<ShardProfile::Endpoint>& endpoints,
               const std::vector<ShardProfile::Endpoint>& earlier) {
     for (auto& endpoint : endpoints) {
-        const auto before = std::ranges::find(earlier, endpoint.name, &ShardProfile::Endpoint::name);
+        const auto before =
+            std::ranges::find(earlier, endpoint.name, &ShardProfile::Endpoint::name);
         if (before == earlier.end()) continue;
         for (const auto& [index, bucket] : before->buckets) endpoint.buckets[index] -= bucket;
         std::erase_if(endpoint.buckets, [](const auto& each) { return each.second.count == 0; });
@@ -58,7 +60,7 @@ void subtract(ShardProfile::Redis& redis, const ShardProfile::Redis& earlier) no
 }
 
 void add_redis(std::optional<ShardProfile::Redis>& sum, const ShardProfile::Redis& more) {
-    if (!sum) sum.emplace();
+    if (!sum) sum = ShardProfile::Redis();
     sum->servers = more.servers;
     sum->calls += more.calls;
     sum->failed += more.failed;
@@ -83,6 +85,7 @@ class Decoder {
 
   private:
     // False where the text ends, or where error_ says what is wrong.
+    bool missing(DecodedProfiles& decoded);
     bool profile(ShardProfile& profile);
     bool head(ShardProfile& profile);
     bool lag(LagCounts& lag);
@@ -93,19 +96,22 @@ class Decoder {
 
     bool next(std::string_view& line) {
         const auto taken = take_line(rest_);
-        if (!taken) return false;
+        if (!taken) {
+            torn_ = true;
+            return false;
+        }
         ++line_;
         line = *taken;
         return true;
     }
     bool expected(const char* what) {
-        error_ = Error{ErrorCode::damaged,
-                       "line " + std::to_string(line_) + ": expected " + what};
+        error_ = Error{ErrorCode::damaged, "line " + std::to_string(line_) + ": expected " + what};
         return false;
     }
 
     std::string_view rest_;
     std::size_t line_ = 0;
+    bool torn_ = false;
     std::optional<Error> error_;
 };
 
@@ -135,17 +141,31 @@ bool take_time(std::string_view& line, WallTime& time) noexcept {
 Result<DecodedProfiles> Decoder::all() {
     DecodedProfiles decoded;
     while (!rest_.empty()) {
+        if (rest_.starts_with(kMissing)) {
+            if (!missing(decoded)) break;
+            continue;
+        }
         ShardProfile next;
         if (profile(next)) {
             decoded.profiles.push_back(std::move(next));
-        } else if (error_) {
-            return *error_;
         } else {
-            decoded.torn = true;
-            rest_ = {};
+            break;
         }
     }
+    if (error_) return *error_;
+    decoded.torn = torn_;
     return decoded;
+}
+
+bool Decoder::missing(DecodedProfiles& decoded) {
+    std::string_view line;
+    std::uint32_t shard = 0;
+    if (!next(line)) return false;
+    if (!take_word(line, kMissing) || !take_number(line, shard) || !line.empty()) {
+        return expected("missing, and a shard");
+    }
+    decoded.missing.push_back(shard);
+    return true;
 }
 
 bool Decoder::profile(ShardProfile& profile) {
@@ -225,8 +245,8 @@ bool Decoder::endpoint(std::string_view line, ShardProfile& profile) {
 bool Decoder::bucket(std::string_view line, ShardProfile& profile) {
     std::size_t index = 0;
     ShardProfile::Bucket bucket;
-    if (profile.endpoints.empty() || !take_number(line, index) ||
-        index >= TimeProfile::kBuckets || !take_count(line, bucket.count) || bucket.count == 0) {
+    if (profile.endpoints.empty() || !take_number(line, index) || index >= TimeProfile::kBuckets ||
+        !take_count(line, bucket.count) || bucket.count == 0) {
         return false;
     }
     bool good = take_ns(line, bucket.times.running) && take_ns(line, bucket.times.stalled);
@@ -336,8 +356,8 @@ void append_profile(std::string& out, const ShardProfile& profile) {
     add(profile.cpu.count());
     for_each_sum(profile, add);
     out += '\n';
-    for (const auto& pool : std::span(profile.pools).first(
-             std::min(profile.pools.size(), ShardProfile::kMostPools))) {
+    for (const auto& pool :
+         std::span(profile.pools).first(std::min(profile.pools.size(), ShardProfile::kMostPools))) {
         out += "pool";
         add(pool.rows);
         out.append(" ").append(pool.id).append("\n");
@@ -345,9 +365,9 @@ void append_profile(std::string& out, const ShardProfile& profile) {
     if (const auto& redis = profile.redis) {
         const auto& connections = redis->connections;
         out += "redis";
-        for (const std::uint64_t count : {redis->servers, redis->calls, redis->failed,
-                                          connections.size, connections.checkouts,
-                                          connections.timeouts}) {
+        for (const std::uint64_t count :
+             {redis->servers, redis->calls, redis->failed, connections.size, connections.checkouts,
+              connections.timeouts}) {
             add(count);
         }
         add(connections.lent.count());
@@ -368,6 +388,10 @@ void append_profile(std::string& out, const ShardProfile& profile) {
         }
     }
     out.append(kEnd).append("\n");
+}
+
+void append_missing(std::string& out, std::uint32_t shard) {
+    out.append(kMissing).append(" ").append(std::to_string(shard)).append("\n");
 }
 
 Result<DecodedProfiles> decode_profiles(std::string_view text) {

@@ -31,8 +31,7 @@ std::size_t TimeProfile::bucket_of(Duration all) noexcept {
     constexpr std::uint64_t kMost = (std::uint64_t{1} << (kMostBits - kUnitBits)) - 1;
     const auto ns = static_cast<std::uint64_t>(std::max(all, Duration::zero()).count());
     const std::uint64_t units = std::min(ns >> kUnitBits, kMost);
-    const unsigned shift =
-        static_cast<unsigned>(std::bit_width(units | kSteps)) - (kStepBits + 1);
+    const unsigned shift = static_cast<unsigned>(std::bit_width(units | kSteps)) - (kStepBits + 1);
     return shift * kSteps + static_cast<std::size_t>(units >> shift);
 }
 

@@ -37,4 +37,8 @@ Result<std::string> OwnShard::report(Deadline) {
     return parts_.report();
 }
 
+Result<std::string> OwnShard::profile(Deadline) {
+    return parts_.profile();
+}
+
 }  // namespace ringmaster::shard

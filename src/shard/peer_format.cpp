@@ -92,7 +92,7 @@ std::optional<FrameHead> FrameHead::decode(std::string_view bytes) noexcept {
     const auto type = get<std::uint8_t>(at + 4);
     const auto flags = get<std::uint8_t>(at + 5);
     const bool known = type >= static_cast<std::uint8_t>(CallType::allocate) &&
-                       type <= static_cast<std::uint8_t>(CallType::demand);
+                       type <= static_cast<std::uint8_t>(CallType::profile);
     // Only answers fail.
     if (!known || flags > (kAnswer | kFailed) || flags == kFailed ||
         get<std::uint16_t>(at + 6) != 0) {

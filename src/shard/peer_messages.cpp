@@ -127,6 +127,9 @@ void members(auto& archive, Of<SweepCall> auto& v) {
 void members(auto& archive, Of<ReportCall> auto&) {
     archive();
 }
+void members(auto& archive, Of<ProfileCall> auto&) {
+    archive();
+}
 void members(auto& archive, Of<EventsCall> auto& v) {
     archive(v.query);
 }
@@ -354,6 +357,7 @@ RINGMASTER_VALUE(OverflowCountsCall)
 RINGMASTER_VALUE(LookUpCall)
 RINGMASTER_VALUE(SweepCall)
 RINGMASTER_VALUE(ReportCall)
+RINGMASTER_VALUE(ProfileCall)
 RINGMASTER_VALUE(EventsCall)
 RINGMASTER_VALUE(DemandCall)
 RINGMASTER_VALUE(HoldersFound)

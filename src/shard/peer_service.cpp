@@ -285,6 +285,9 @@ void PeerService::State::answer(Work& work) {
         case CallType::report:
             return answer_with<ReportCall>(work,
                                            [&](ReportCall&) { return own_.report(deadline); });
+        case CallType::profile:
+            return answer_with<ProfileCall>(work,
+                                            [&](ProfileCall&) { return own_.profile(deadline); });
         case CallType::events:
             return answer_with<EventsCall>(
                 work, [&](EventsCall& call) { return own_.events().read(call.query, deadline); });

@@ -121,6 +121,10 @@ Result<std::string> RemoteShard::report(Deadline deadline) {
     return ask(others_, ReportCall{}, deadline);
 }
 
+Result<std::string> RemoteShard::profile(Deadline deadline) {
+    return ask(others_, ProfileCall{}, deadline);
+}
+
 RemoteShardStats RemoteShard::stats() const noexcept {
     return {requests_.stats(), others_.stats(), store_.stats()};
 }

@@ -1,7 +1,5 @@
 #include "ringmaster/app/demand_recorder.hpp"
 
-#include "ringmaster/runtime/reactor.hpp"
-
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -11,8 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "app/collected_log.hpp"
-#include "app/scratch_directory.hpp"
+#include "app/helper_fixture.hpp"
 #include <gtest/gtest.h>
 
 namespace ringmaster::app {
@@ -28,8 +25,7 @@ constexpr std::string_view kSaved =
     "2 3600000 8 4 1 0 0\n"
     "end 1\n";
 
-/// Time is the test's, but the files are real ones.
-class DemandRecorderTest : public testing::Test {
+class DemandRecorderTest : public HelperTest {
   protected:
     DemandRecorderTest() {
         clock_.set_wall(WallTime(2h + 10min));
@@ -86,38 +82,10 @@ class DemandRecorderTest : public testing::Test {
     /// Minute by minute, each long enough for what the helper has to do then.
     void pass(std::chrono::minutes time) {
         for (auto i = 0min; i < time; ++i) {
-            clock_.advance(1min);
-            reactor_.enter([] {});
-            settle();
+            advance(1min);
             // It saves, and then reckons.
             wait_for_helper();
             wait_for_helper();
-        }
-    }
-    void wait_for_helper() {
-        bool done = false;
-        reactor_.enter([&] {
-            reactor_.scheduler().spawn("wait", [&] {
-                helper_.run([] {});
-                done = true;
-            });
-        });
-        poll_until([&] { return done; });
-        settle();
-    }
-    void settle() {
-        do {
-            reactor_.context().restart();
-        } while (reactor_.context().poll() > 0);
-    }
-    /// The helper has a thread of its own.
-    template <class Condition>
-    void poll_until(Condition&& condition) {
-        const auto end = std::chrono::steady_clock::now() + 60s;
-        while (!condition()) {
-            ASSERT_LT(std::chrono::steady_clock::now(), end);
-            reactor_.context().restart();
-            reactor_.context().run_for(1ms);
         }
     }
     /// Up to now.
@@ -137,12 +105,6 @@ class DemandRecorderTest : public testing::Test {
         return text.str();
     }
 
-    ScratchDirectory scratch_;
-    FakeClock clock_;
-    CollectedLog log_;
-    ErrorReporter errors_{log_};
-    runtime::Reactor reactor_{clock_, errors_, {.max_fibers = 16}};
-    runtime::HelperThread helper_{reactor_, "test-helper"};
     ringpool::Catalog catalog_;
     std::map<PoolIndex, PoolCounters> counted_;
     PoolIndex autos_ = 0;

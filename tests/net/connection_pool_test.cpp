@@ -115,7 +115,8 @@ TEST_F(ConnectionPoolTest, TellsHowLongTheyWereLentAndWaitedFor) {
     use(milliseconds(40));  // waits until 15, and has one until 55
     for (int i = 0; i < 60; ++i) {
         manual.advance(milliseconds(1));
-        if (i == 20) EXPECT_EQ(pool.stats().lent, milliseconds(10)) << "the others still are";
+        if (i != 20) continue;
+        EXPECT_EQ(pool.stats().lent, milliseconds(10)) << "the others still are";
     }
     EXPECT_EQ(pool.stats().checkouts, 3u);
     EXPECT_EQ(pool.stats().lent, milliseconds(80));

@@ -243,9 +243,9 @@ TEST_F(TaskTimesTest, TheThreeSumUpToTheAge) {
                 }
                 work(random(2));
                 const TaskTimes t = manual.scheduler.task_times();
-                EXPECT_EQ(t.running + t.idle + t.stalled, manual.clock.steady_now() - started);
+                EXPECT_EQ(t.running + t.idle() + t.stalled, manual.clock.steady_now() - started);
                 EXPECT_GE(t.running, nanoseconds(0));
-                EXPECT_GE(t.idle, nanoseconds(0));
+                EXPECT_GE(t.idle(), nanoseconds(0));
                 EXPECT_GE(t.stalled, nanoseconds(0));
                 ++asked;
             }

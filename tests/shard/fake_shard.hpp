@@ -152,6 +152,7 @@ class FakeShard final : public Shard {
         return on_demand(pool_id, deadline);
     }
     Result<std::string> report(Deadline) override { return std::string(); }
+    Result<std::string> profile(Deadline) override { return std::string(); }
 };
 
 /// So many, as the classes that route want them.

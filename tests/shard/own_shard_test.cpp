@@ -56,7 +56,8 @@ class OwnShardTest : public ::testing::Test {
                  return OverflowCounts{0, pool.size(), 0, 0};
              },
          .demand = [](std::string_view pool) { return std::vector<ops::DemandHour>(pool.size()); },
-         .report = [] { return std::string("up 1"); }}};
+         .report = [] { return std::string("up 1"); },
+         .profile = [] { return std::string("busy"); }}};
 };
 
 TEST_F(OwnShardTest, TellsWhoHadANumberAndWhetherItHasIt) {

@@ -137,6 +137,7 @@ class ScriptedShard final : public Shard,
     Result<std::string> report(Deadline deadline) override {
         return on_report ? on_report(deadline) : std::string();
     }
+    Result<std::string> profile(Deadline) override { return std::string("busy"); }
 
   private:
     std::uint64_t rows_ = 0;

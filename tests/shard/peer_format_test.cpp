@@ -60,7 +60,7 @@ TEST(PeerFormat, AnotherVersionIsRefusedWithBothNumbers) {
 }
 
 TEST(PeerFormat, FrameHeadsAreReadAsTheyWereWritten) {
-    for (const auto type : {CallType::allocate, CallType::demand}) {
+    for (const auto type : {CallType::allocate, CallType::profile}) {
         for (const auto& [answer, failed] :
              {std::pair(false, false), {true, false}, {true, true}}) {
             const FrameHead head{

@@ -46,6 +46,7 @@ void for_each_peer_value(Visit&& visit) {
     visit(LookUpCall{{number(1), number(2)}});
     visit(SweepCall{"autos"});
     visit(ReportCall{});
+    visit(ProfileCall{});
     visit(EventsCall{{EventPosition{1, 2},
                       {EventType::allocation, EventType::release},
                       std::chrono::milliseconds(200)}});

@@ -41,6 +41,10 @@ struct AdminAnswer {
     std::string body;
 };
 
+/// Why the daemon did not do it, in its own words: for an answer that is none of 2xx. not_found
+/// where what was named is not there.
+Error error_of(const AdminAnswer& answer);
+
 /// How a command asks a daemon. Fails where there is no answer, not where it is a bad one.
 using AskAdmin = std::function<Result<AdminAnswer>(const AdminRequest&)>;
 

@@ -21,7 +21,8 @@ namespace ringmaster::app {
 /// What the others can ask a shard besides what is in its store; these don't suspend.
 struct OwnKnowledge {
     std::function<std::vector<ops::DemandHour>(std::string_view pool_id)> demand;
-    std::function<std::string()> report;  ///< its metrics
+    std::function<std::string()> report;   ///< its metrics
+    std::function<std::string()> profile;  ///< as ops::append_profile() writes it
 };
 
 /// Where a shard's numbers come from: its own memory and those of the other shards, or Redis. What
@@ -59,6 +60,8 @@ class Backend {
     virtual std::size_t own_numbers() const = 0;
     /// Suspends. Fills in what the backend knows.
     virtual void add_figures(ShardFigures& figures) = 0;
+    /// Of Redis, where that is the store.
+    virtual std::optional<redis::ClientStats> redis_stats() const = 0;
 };
 
 }  // namespace ringmaster::app

@@ -41,6 +41,11 @@ struct CommandArguments {
     std::string to;
     std::string prefix = "ringmaster";
 
+    std::vector<std::string> files;
+    std::uint32_t seconds = 10;
+    std::uint32_t reserve_percent = 30;
+    std::string html;
+
     std::vector<std::string> pools;
     std::optional<std::uint32_t> numbers;
     std::optional<std::uint32_t> numbers_percent;
@@ -55,7 +60,7 @@ struct CommandActions {
     Action serve, check_config;
     Action status, stop, reload, restart;
     Action list_pools, show_pool, put_pool, delete_pool, import_pool, export_pool;
-    Action advise;
+    Action advise, analyze;
     Action who, release, erase;
     Action verify_journal, dump_journal;
     Action migrate;
@@ -90,6 +95,7 @@ class CommandLine {
     void add_supervisor(CLI::App& command);
     void add_json(CLI::App& command);
     void add_data_dir(CLI::App& command);
+    void add_analyze(CLI::App& app);
     void add_replay(CLI::App& app);
 
     CommandActions actions_;

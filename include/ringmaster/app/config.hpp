@@ -7,6 +7,7 @@
 #include "ringmaster/api/numbers_request.hpp"
 #include "ringmaster/api/pools_api.hpp"
 #include "ringmaster/app/demand_recorder.hpp"
+#include "ringmaster/app/profile_recorder.hpp"
 #include "ringmaster/base/log.hpp"
 #include "ringmaster/base/result.hpp"
 #include "ringmaster/flow/ease_in_gate.hpp"
@@ -104,6 +105,7 @@ struct Config {
     api::HistoryApiLimits history_api;
     api::EventsApiOptions events;
     DemandOptions demand;
+    ProfileOptions analysis;
     PeerConfig peers;
     std::size_t stack_bytes = 0;
     std::chrono::milliseconds stall_warning{0};

@@ -86,6 +86,7 @@ class DemandRecorder {
     void sample_all();
     void forget_removed();
     void save();
+    Result<void> save(ringpool::PoolIndex pool);
     void reckon(bool all);
     void tell(const std::string& problem);
 

@@ -62,6 +62,7 @@ class RedisBackend final : public Backend {
     /// None: they are all of all shards.
     std::size_t own_numbers() const override { return 0; }
     void add_figures(ShardFigures& figures) override;
+    std::optional<redis::ClientStats> redis_stats() const override;
 
   private:
     Result<void> begin_store(Deadline deadline);

@@ -10,6 +10,7 @@
 #include "ringmaster/api/number_streams.hpp"
 #include "ringmaster/api/numbers_api.hpp"
 #include "ringmaster/api/pools_api.hpp"
+#include "ringmaster/api/profile_api.hpp"
 #include "ringmaster/api/status_api.hpp"
 #include "ringmaster/api/status_feed.hpp"
 #include "ringmaster/app/backend.hpp"
@@ -17,7 +18,9 @@
 #include "ringmaster/app/demand_recorder.hpp"
 #include "ringmaster/app/number_files.hpp"
 #include "ringmaster/app/pool_reconciler.hpp"
+#include "ringmaster/app/profile_recorder.hpp"
 #include "ringmaster/app/shard_process.hpp"
+#include "ringmaster/app/shard_profiler.hpp"
 #include "ringmaster/app/status_snapshot.hpp"
 #include "ringmaster/app/supervisor_link.hpp"
 #include "ringmaster/base/clock.hpp"
@@ -33,6 +36,7 @@
 #include "ringmaster/runtime/sync.hpp"
 #include "ringmaster/shard/door_keeper.hpp"
 #include "ringmaster/shard/peer_service.hpp"
+#include "ringmaster/store/disk.hpp"
 
 #include <cstddef>
 #include <functional>
@@ -72,6 +76,7 @@ class Service {
     http::RequestHandler make_handler();
     Reports collect();
     std::string report();
+    std::string profile() const;
     void await_signal();
     void follow_supervisor();
     void obey(const std::string& word);
@@ -84,6 +89,7 @@ class Service {
     void wait_for_other_shards(Deadline deadline);
     void keep_pools();
     void measure_demand();
+    void record_profile();
     void configure();
     void apply(const Config& config, NumberFiles numbers);
     void tell_configured(const std::string& problem);
@@ -115,6 +121,7 @@ class Service {
     api::EventsApi events_api_;
     api::HealthApi health_api_;
     api::MetricsApi metrics_api_;
+    api::ProfileApi profile_api_;
     StatusSnapshots status_snapshots_;
     api::StatusFeed status_feed_;
     api::StatusApi status_api_;
@@ -122,12 +129,16 @@ class Service {
     http::RequestMeter request_meter_;
     const http::ServerLimits server_limits_;
     http::Server server_;
+    ShardProfiler profiler_;
+    store::Disk disk_;
+    ProfileRecorder profile_recorder_;
     shard::DoorKeeper doors_;
     boost::asio::signal_set signals_;
     runtime::Event told_to_stop_;
     runtime::Event told_to_configure_;  ///< or to stop
     runtime::Event pools_kept_;         ///< nobody works on them any more
     runtime::Event demand_measured_;    ///< likewise
+    runtime::Event profile_recorded_;   ///< likewise
     std::optional<NumberFiles> first_numbers_;
     std::size_t own_fibers_ = 2;  ///< at the end: who stops it all, and who listens
     Ending ending_ = Ending::orderly;

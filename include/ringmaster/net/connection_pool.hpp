@@ -42,8 +42,8 @@ struct ConnectionPoolStats {
     std::uint64_t checkouts = 0;
     std::uint64_t timeouts = 0;  ///< checkouts that waited in vain
     std::uint64_t made = 0;
-    std::uint64_t failures = 0;  ///< to make one
-    std::uint64_t reaped = 0;    ///< closed because of idle_timeout or max_age
+    std::uint64_t failures = 0;          ///< to make one
+    std::uint64_t reaped = 0;            ///< closed because of idle_timeout or max_age
     std::chrono::nanoseconds lent{0};    ///< for how long, all that have been given back together
     std::chrono::nanoseconds waited{0};  ///< before a checkout had one, or had to give up
 };

@@ -75,8 +75,8 @@ struct ShardProfile {
     WallTime started{};  ///< the process: nothing can be subtracted across a restart
     WallTime begin{};
     WallTime end{};
-    Duration observed{};      ///< that is measured: of a sum, without the gaps between
-    std::uint64_t cores = 1;  ///< that the process may use
+    Duration observed{};               ///< that is measured: of a sum, without the gaps between
+    std::uint64_t cores = 1;           ///< that the process may use
     std::uint64_t most_in_flight = 0;  ///< requests at one time: more are refused
     Duration busy{};                   ///< the shard's thread did not wait for the kernel
     Duration cpu{};                    ///< of the process, user and system
@@ -100,9 +100,12 @@ struct ShardProfile {
 
 /// Appends a profile: lines of text. Several stand one behind the other.
 void append_profile(std::string& out, const ShardProfile& profile);
+/// Says, in place of one, that there is none of this shard.
+void append_missing(std::string& out, std::uint32_t shard);
 
 struct DecodedProfiles {
     std::vector<ShardProfile> profiles;
+    std::vector<std::uint32_t> missing;
     /// The last one is not whole: its writer was killed.
     bool torn = false;
 };

@@ -184,8 +184,8 @@ class CancellationShield {
     Fiber& fiber_;
 };
 
-/// While one is in scope, the current task's waits count as waits for `whom`; of several nested ones
-/// the innermost says. Does nothing outside of tasks.
+/// While one is in scope, the current task's waits count as waits for `whom`; of several nested
+/// ones the innermost says. Does nothing outside of tasks.
 class Waiting {
   public:
     /// To be made and destroyed in the same fiber.

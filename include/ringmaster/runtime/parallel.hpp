@@ -49,7 +49,8 @@ class FanOut {
 
     /// Suspends. Calls job(0) to job(count - 1), at most `bound` of them at one time (fewer, where
     /// fibers are short), and begins them in this order. `bound` is 0 only where `count` is. Not to
-    /// be called again before it has returned. Throws as said above; FanOutCancelled after cancel().
+    /// be called again before it has returned. Throws as said above; FanOutCancelled after
+    /// cancel().
     void run(std::size_t count, std::size_t bound, const std::function<void(std::size_t)>& job);
 
     /// Jobs that have not begun never do, and those at work get Cancelled from their next wait. For

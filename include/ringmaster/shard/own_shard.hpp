@@ -44,6 +44,7 @@ class OwnShard final : public Shard {
         std::function<OverflowCounts(std::string_view pool_id)> overflow_counts;
         std::function<std::vector<ops::DemandHour>(std::string_view pool_id)> demand;
         std::function<std::string()> report;
+        std::function<std::string()> profile;
     };
     explicit OwnShard(Parts parts) : parts_(std::move(parts)) {}
 
@@ -64,6 +65,7 @@ class OwnShard final : public Shard {
     Result<std::vector<ops::DemandHour>> demand(std::string_view pool_id,
                                                 Deadline deadline) override;
     Result<std::string> report(Deadline deadline) override;
+    Result<std::string> profile(Deadline deadline) override;
 
   private:
     const Parts parts_;

@@ -76,6 +76,7 @@ enum class CallType : std::uint8_t {
     report,
     events,
     demand,
+    profile,
 };
 
 /// What stands in front of each payload.

@@ -92,6 +92,10 @@ struct ReportCall {
     static constexpr CallType kType = CallType::report;
     using Answer = std::string;
 };
+struct ProfileCall {
+    static constexpr CallType kType = CallType::profile;
+    using Answer = std::string;
+};
 struct DemandCall {
     static constexpr CallType kType = CallType::demand;
     using Answer = std::vector<ops::DemandHour>;

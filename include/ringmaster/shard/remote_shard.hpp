@@ -45,6 +45,7 @@ class RemoteShard final : public Shard {
     Result<std::vector<ops::DemandHour>> demand(std::string_view pool_id,
                                                 Deadline deadline) override;
     Result<std::string> report(Deadline deadline) override;
+    Result<std::string> profile(Deadline deadline) override;
 
     RemoteShardStats stats() const noexcept;
 

@@ -66,6 +66,8 @@ class Shard {
                                                         Deadline deadline) = 0;
     /// Its metrics, in a form that is not this module's business.
     virtual Result<std::string> report(Deadline deadline) = 0;
+    /// What it has measured of itself since its start, as ops::append_profile() writes it.
+    virtual Result<std::string> profile(Deadline deadline) = 0;
 };
 
 }  // namespace ringmaster::shard

@@ -44,12 +44,11 @@ class Entry {
     void write(const Request& request, int status, std::uint64_t bytes, const char* note) {
         const runtime::TaskTimes times = scheduler_.task_times() - times_;
         char figures[192];
-        std::snprintf(
-            figures, sizeof figures,
-            " %d, %llu bytes%s, %.3f ms (running %.3f, idle %.3f, stalled %.3f)", status,
-            static_cast<unsigned long long>(bytes), note,
-            milliseconds(clock_.steady_now() - begin_), milliseconds(times.running),
-            milliseconds(times.idle()), milliseconds(times.stalled));
+        std::snprintf(figures, sizeof figures,
+                      " %d, %llu bytes%s, %.3f ms (running %.3f, idle %.3f, stalled %.3f)", status,
+                      static_cast<unsigned long long>(bytes), note,
+                      milliseconds(clock_.steady_now() - begin_), milliseconds(times.running),
+                      milliseconds(times.idle()), milliseconds(times.stalled));
         std::string line(to_string(request.method()));
         line.append(" ").append(request.path()).append(figures);
         if (const auto queued = request.queue_time()) {

@@ -31,7 +31,8 @@ Middleware RequestMeter::layer() {
             if (!response.streaming()) {
                 const runtime::TaskTimes times = scheduler_.task_times() - before;
                 group.durations.record(times.all());
-                endpoint.times.record(times, request.queue_time().value_or(std::chrono::microseconds()));
+                endpoint.times.record(times,
+                                      request.queue_time().value_or(std::chrono::microseconds()));
             }
             const auto first_digit = static_cast<std::size_t>(response.status / 100);
             ++group.answers[std::min(first_digit, group.answers.size() - 1)];

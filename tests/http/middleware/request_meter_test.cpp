@@ -70,8 +70,7 @@ TEST_F(RequestMeterTest, TellsWhereTheTimeOfEachEndpointWent) {
             manual_.scheduler.sleep_until(manual_.clock.steady_now() + 10ms);
         },
         std::move(request), response);
-    const auto& bucket =
-        meter_.endpoint(1).times.buckets()[runtime::TimeProfile::bucket_of(13ms)];
+    const auto& bucket = meter_.endpoint(1).times.buckets()[runtime::TimeProfile::bucket_of(13ms)];
     EXPECT_EQ(bucket.count, 1u);
     EXPECT_EQ(bucket.times.running, 3ms);
     EXPECT_EQ(bucket.times.waited_for(runtime::WaitsFor::disk), 10ms);

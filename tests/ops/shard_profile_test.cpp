@@ -1,0 +1,196 @@
+#include "ringmaster/ops/shard_profile.hpp"
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace ringmaster::ops {
+namespace {
+
+using namespace std::chrono_literals;
+using runtime::TaskTimes;
+using runtime::TimeProfile;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using PoolRows = ShardProfile::PoolRows;
+
+const WallTime kStart{1'764'380'000'000ms};
+
+/// Of a shard that has been at work for some seconds: all figures differ.
+ShardProfile after(int seconds) {
+    const auto n = static_cast<std::uint64_t>(seconds);
+    ShardProfile profile;
+    profile.shard = 3;
+    profile.started = kStart;
+    profile.begin = kStart;
+    profile.end = kStart + std::chrono::seconds(seconds);
+    profile.observed = std::chrono::seconds(seconds);
+    profile.cores = 8;
+    profile.most_in_flight = 4096;
+    profile.busy = seconds * 300ms;
+    profile.cpu = seconds * 400ms;
+    profile.lag.counts[2] = 10 * n;
+    profile.lag.counts[40] = n;
+    profile.rows = 1000 * n;
+    profile.pools = {{"autos", 800 * n}, {"boats", 200 * n}};
+    profile.redis = {.servers = 3,
+                     .calls = 50 * n,
+                     .failed = n,
+                     .connections = {.size = 16,
+                                     .checkouts = 7 * n,
+                                     .timeouts = 2 * n,
+                                     .lent = seconds * 90ms,
+                                     .waited = seconds * 5ms}};
+    const auto times = std::make_unique<TimeProfile>();
+    for (int i = 0; i < seconds; ++i) {
+        times->record({.running = 1ms, .stalled = 2ms, .waited = {3ms, 4ms, 5ms, 6ms}}, 7ms);
+        times->record({.running = 40us}, 0ms);
+    }
+    profile.add_endpoint("POST /numbers", *times);
+    return profile;
+}
+
+std::string encoded(const ShardProfile& profile) {
+    std::string text;
+    append_profile(text, profile);
+    return text;
+}
+
+ShardProfile decoded(std::string_view text) {
+    const auto profiles = decode_profiles(text);
+    EXPECT_TRUE(profiles) << profiles.error().message;
+    EXPECT_FALSE(profiles->torn);
+    EXPECT_EQ(profiles->profiles.size(), 1u);
+    return profiles->profiles.at(0);
+}
+
+void expect_equal(const ShardProfile& a, const ShardProfile& b) {
+    EXPECT_EQ(encoded(a), encoded(b));
+    EXPECT_EQ(a.endpoints, b.endpoints);
+    EXPECT_EQ(a.pools, b.pools);
+    EXPECT_EQ(a.redis, b.redis);
+    EXPECT_EQ(a.lag.counts, b.lag.counts);
+    EXPECT_EQ(a.begin, b.begin);
+    EXPECT_EQ(a.end, b.end);
+    EXPECT_EQ(a.busy, b.busy);
+    EXPECT_EQ(a.cpu, b.cpu);
+    EXPECT_EQ(a.rows, b.rows);
+}
+
+TEST(ShardProfileTest, IsReadAsItWasWritten) {
+    expect_equal(decoded(encoded(after(5))), after(5));
+    ShardProfile plain;
+    expect_equal(decoded(encoded(plain)), plain);
+}
+
+TEST(ShardProfileTest, WhatHappenedBetweenTwoIsTheirDifference) {
+    ShardProfile expected = after(3);
+    expected.begin = kStart + 5s;
+    expected.end = kStart + 8s;
+    expect_equal(after(8).since(after(5)), expected);
+}
+
+TEST(ShardProfileTest, AcrossARestartNothingIsSubtracted) {
+    ShardProfile later = after(2);
+    later.started += 1h;
+    expect_equal(later.since(after(5)), later);
+}
+
+TEST(ShardProfileTest, WhatHappenedAtSeveralTimesIsTheirSum) {
+    ShardProfile sum = after(3);
+    sum.add(after(8).since(after(5)));
+    ShardProfile expected = after(6);
+    expected.end = kStart + 8s;  // two seconds of it are not in the sum
+    expect_equal(sum, expected);
+}
+
+TEST(ShardProfileTest, EndpointsThatWereNotAskedAreNotThere) {
+    ShardProfile profile;
+    profile.add_endpoint("GET /numbers", *std::make_unique<TimeProfile>());
+    EXPECT_TRUE(profile.endpoints.empty());
+    EXPECT_TRUE(after(5).since(after(5)).endpoints.empty());
+}
+
+TEST(ShardProfileTest, ThePoolsWithTheMostRowsAreKept) {
+    ShardProfile profile;
+    std::vector<PoolRows> pools;
+    for (std::uint64_t i = 0; i < 100; ++i)
+        pools.push_back({"p" + std::to_string(i), i * 37 % 101});
+    profile.set_pools(pools);
+    ASSERT_EQ(profile.pools.size(), ShardProfile::kMostPools);
+    EXPECT_EQ(profile.pools.front().rows, 100u);
+    EXPECT_EQ(profile.pools.back().rows, 81u);
+    EXPECT_EQ(decoded(encoded(profile)).pools, profile.pools);
+}
+
+TEST(ShardProfileTest, SeveralStandOneBehindTheOther) {
+    std::string text = encoded(after(1));
+    append_missing(text, 7);
+    text += encoded(after(2));
+    const auto read = decode_profiles(text);
+    ASSERT_TRUE(read) << read.error().message;
+    ASSERT_EQ(read->profiles.size(), 2u);
+    EXPECT_EQ(read->profiles[1].rows, 2000u);
+    EXPECT_THAT(read->missing, ElementsAre(7));
+    EXPECT_TRUE(decode_profiles("")->profiles.empty());
+}
+
+// Its writer may have been killed anywhere.
+TEST(ShardProfileTest, OneThatIsCutOffAnywhereIsLeftOut) {
+    const std::string first = encoded(after(1));
+    const std::string text = first + encoded(after(2));
+    for (std::size_t cut = first.size() + 1; cut < text.size(); ++cut) {
+        const auto read = decode_profiles(std::string_view(text).substr(0, cut));
+        ASSERT_TRUE(read) << cut << ": " << read.error().message;
+        EXPECT_EQ(read->profiles.size(), 1u) << cut;
+        EXPECT_TRUE(read->torn) << cut;
+    }
+}
+
+TEST(ShardProfileTest, WhatIsNoProfileIsRefusedWithItsLine) {
+    const std::string good = encoded(after(1));
+    const auto refused = [&](std::string_view from, std::string_view to) {
+        std::string text = good;
+        const std::size_t at = text.find(from);
+        EXPECT_NE(at, text.npos) << from;
+        text.replace(at, from.size(), to);
+        const auto read = decode_profiles(text);
+        EXPECT_FALSE(read) << from;
+        return read ? std::string() : read.error().message;
+    };
+    EXPECT_EQ(refused("profile 1", "profile 2"), "line 1: expected \"ringmaster profile 1\"");
+    EXPECT_THAT(refused("shard 3 ", "shard -3 "), HasSubstr("line 2: "));
+    EXPECT_THAT(refused("work 300", "work x300"), HasSubstr("line 3: "));
+    EXPECT_THAT(refused("pool 800 ", "pool 800"), HasSubstr("line 4: "));
+    EXPECT_THAT(refused("redis 3 ", "redis 3 3 "), HasSubstr("line 6: "));
+    EXPECT_THAT(refused("endpoint POST /numbers\n", ""), HasSubstr("line 7: "));
+    EXPECT_THAT(refused("bucket ", "bucket 99999999 "), HasSubstr("line 8: "));
+    EXPECT_THAT(refused("end\n", "ent\n"), HasSubstr("expected pool, redis"));
+    EXPECT_FALSE(decode_profiles("GET / HTTP/1.1\r\n\r\n"));
+    // Sums of many stay within their types.
+    EXPECT_THAT(refused("work 300", "work 999999999999300"), HasSubstr("line 3: "));
+}
+
+TEST(LagCountsTest, TellsQuantilesToAFifth) {
+    const auto lag = std::make_unique<Histogram>();
+    for (int us = 1; us <= 10'000; ++us) lag->record(std::chrono::microseconds(us));
+    lag->record(1h);
+    const LagCounts counts(*lag);
+    EXPECT_EQ(counts.count(), 10'001u);
+    for (const double q : {0.1, 0.5, 0.99}) {
+        const double exact = q * 10'000'000;
+        const auto told = static_cast<double>(counts.quantile(q).count());
+        EXPECT_GE(told, exact * 0.99) << q;
+        EXPECT_LE(told, exact * 1.25) << q;
+    }
+    EXPECT_EQ(counts.quantile(1), LagCounts::bound(LagCounts::kBounds - 1));
+    EXPECT_EQ(LagCounts().quantile(0.5), 0ns);
+}
+
+}  // namespace
+}  // namespace ringmaster::ops

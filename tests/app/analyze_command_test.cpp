@@ -120,7 +120,7 @@ TEST_F(AnalyzeCommandTest, TellsOfShardsThatWereNotThereAllTheTime) {
 TEST_F(AnalyzeCommandTest, FailsAsTheDaemonDoes) {
     EXPECT_EQ(of_daemon({{401, "{\"message\":\"no\"}"}}), kFailed);
     EXPECT_THAT(err_.str(), HasSubstr("admin token"));
-    EXPECT_EQ(of_daemon({{200, "<html>"}}), kFailed);
+    EXPECT_EQ(of_daemon({{200, "<html>\n"}}), kFailed);
     EXPECT_THAT(err_.str(), HasSubstr("line 1: expected \"ringmaster profile 1\""));
     const std::string whole = text_of({profile_of(0, 1)});
     EXPECT_EQ(of_daemon({{200, whole.substr(0, whole.size() / 2)}}), kFailed);

@@ -451,11 +451,11 @@ TEST_F(ConfigTest, NamesTheSectionThatAKeyBelongsTo) {
 TEST_F(ConfigTest, TellsAnUnknownSection) {
     EXPECT_EQ(said_before_pool("[sever]\nbacklog = 5\n"),
               "x.toml:1:2: there is no section sever; did you mean [server]?");
-    EXPECT_EQ(
-        said_before_pool("[http]\nbacklog = 5\n"),
-        "x.toml:1:2: there is no section http; expected one of [server], [peers], [api], "
-        "[streams], [cors], [admin], [events], [advice], [runtime], [store], [redis], [metrics], "
-        "[status], [log], [[pool]]");
+    EXPECT_EQ(said_before_pool("[http]\nbacklog = 5\n"),
+              "x.toml:1:2: there is no section http; expected one of [server], [peers], [api], "
+              "[streams], [cors], [admin], [events], [advice], [analysis], [runtime], [store], "
+              "[redis], [metrics], "
+              "[status], [log], [[pool]]");
     EXPECT_EQ(said_before_pool("[[pools]]\nid = \"a\"\n"),
               "x.toml:1:3: there is no section pools; did you mean [[pool]]?");
 }
@@ -580,26 +580,26 @@ TEST_F(ConfigTest, TellsTwoPoolsOfOneId) {
 }
 
 TEST_F(ConfigTest, TellsAllProblemsInTheOrderOfTheFile) {
-    EXPECT_EQ(
-        said_before_pool("[store]\nfsync = 1\n[server]\nbacklog = 0\nzzzzzzzzz = 1\n"
-                         "max_headers = 0\n[api]\nmax_batch = true\n[nonsense]\n"),
-        "x.toml:2:9: [store] fsync is 1; expected \"always\", \"everysec\" or \"never\"\n"
-        "x.toml:4:11: [server] backlog is 0; expected an integer from 1 to 65535 "
-        "(connections)\n"
-        "x.toml:5:1: [server] has no key zzzzzzzzz; expected one of listen, shards, "
-        "shard_listen, run_dir, "
-        "pid_file, backlog, max_connections, max_requests_in_flight, pipeline_depth, "
-        "header_timeout_ms, "
-        "body_timeout_ms, idle_timeout_ms, write_timeout_ms, half_close_timeout_ms, "
-        "request_timeout_ms, "
-        "drain_timeout_ms, max_target_bytes, max_head_bytes, max_headers, max_body_bytes, "
-        "output_high_water_bytes, gzip_min_bytes\n"
-        "x.toml:6:15: [server] max_headers is 0; expected an integer from 1 to 10000 "
-        "(fields)\n"
-        "x.toml:8:13: [api] max_batch is true; expected an integer from 1 to 100000 (rows)\n"
-        "x.toml:9:2: there is no section nonsense; expected one of [server], [peers], [api], "
-        "[streams], [cors], [admin], [events], [advice], [runtime], [store], [redis], [metrics], "
-        "[status], [log], [[pool]]");
+    EXPECT_EQ(said_before_pool("[store]\nfsync = 1\n[server]\nbacklog = 0\nzzzzzzzzz = 1\n"
+                               "max_headers = 0\n[api]\nmax_batch = true\n[nonsense]\n"),
+              "x.toml:2:9: [store] fsync is 1; expected \"always\", \"everysec\" or \"never\"\n"
+              "x.toml:4:11: [server] backlog is 0; expected an integer from 1 to 65535 "
+              "(connections)\n"
+              "x.toml:5:1: [server] has no key zzzzzzzzz; expected one of listen, shards, "
+              "shard_listen, run_dir, "
+              "pid_file, backlog, max_connections, max_requests_in_flight, pipeline_depth, "
+              "header_timeout_ms, "
+              "body_timeout_ms, idle_timeout_ms, write_timeout_ms, half_close_timeout_ms, "
+              "request_timeout_ms, "
+              "drain_timeout_ms, max_target_bytes, max_head_bytes, max_headers, max_body_bytes, "
+              "output_high_water_bytes, gzip_min_bytes\n"
+              "x.toml:6:15: [server] max_headers is 0; expected an integer from 1 to 10000 "
+              "(fields)\n"
+              "x.toml:8:13: [api] max_batch is true; expected an integer from 1 to 100000 (rows)\n"
+              "x.toml:9:2: there is no section nonsense; expected one of [server], [peers], [api], "
+              "[streams], [cors], [admin], [events], [advice], [analysis], [runtime], [store], "
+              "[redis], [metrics], "
+              "[status], [log], [[pool]]");
 }
 
 TEST_F(ConfigTest, TellsWhereItIsNotToml) {

@@ -129,6 +129,7 @@ class CheapShard final : public Shard, public ringpool::Store {
         return std::vector<ops::DemandHour>();
     }
     Result<std::string> report(Deadline) override { return std::string(); }
+    Result<std::string> profile(Deadline) override { return std::string(); }
 
   private:
     class NoPools final : public ringpool::PoolAdministration {

@@ -87,7 +87,7 @@ TEST(PeerFormat, WhatIsNoFrameHeadIsRefused) {
     FrameHead{.type = CallType::sweep}.encode(good.data());
     ASSERT_TRUE(FrameHead::decode(good));
     for (const auto& [place, byte] : {std::pair{4, '\0'},
-                                      {4, '\21'},
+                                      {4, '\22'},
                                       {4, '\377'},
                                       {5, '\2'},
                                       {5, '\4'},

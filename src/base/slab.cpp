@@ -1,16 +1,11 @@
 #include "ringmaster/base/slab.hpp"
 
+#include "ringmaster/base/address_sanitizer.hpp"
+
 #include <cassert>
 #include <cstdint>
 #include <sys/mman.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define RINGMASTER_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define RINGMASTER_ASAN 1
-#endif
-#endif
 #ifdef RINGMASTER_ASAN
 #include <sanitizer/asan_interface.h>
 #endif

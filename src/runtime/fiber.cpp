@@ -1,5 +1,6 @@
 #include "ringmaster/runtime/fiber.hpp"
 
+#include "ringmaster/base/address_sanitizer.hpp"
 #include "ringmaster/runtime/scheduler.hpp"
 
 #include <cstring>
@@ -10,13 +11,6 @@
 #include <boost/context/preallocated.hpp>
 #include <boost/context/stack_context.hpp>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define RINGMASTER_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define RINGMASTER_ASAN 1
-#endif
-#endif
 #ifdef RINGMASTER_ASAN
 #include <sanitizer/common_interface_defs.h>
 #endif

@@ -285,22 +285,17 @@ Result<std::string> AdminCommands::answer_to(const AdminRequest& request) {
     return std::move(answer->body);
 }
 
-ExitCode AdminCommands::fail(const Error& error) {
-    console_.err << error.message << '\n';
-    return error.code == ErrorCode::not_found ? kNotFound : kFailed;
-}
-
 template <class Text>
 ExitCode AdminCommands::show(const AdminRequest& request, Text&& text) {
     const auto body = answer_to(request);
-    if (!body) return fail(body.error());
+    if (!body) return fail(console_, body.error());
     if (json_) {
         console_.out << *body << '\n';
         return kDone;
     }
     dom::parser parser;
     const auto document = parse(parser, *body);
-    if (!document) return fail(document.error());
+    if (!document) return fail(console_, document.error());
     console_.out << text(*document);
     return kDone;
 }
@@ -318,8 +313,8 @@ ExitCode AdminCommands::put_pool(std::string_view id, const std::string& definit
                               .target = pool_target(id),
                               .body = definition,
                               .content_type = "application/json"});
-    if (!answer) return fail(answer.error());
-    if (answer->status / 100 != 2) return fail(error_of(*answer));
+    if (!answer) return fail(console_, answer.error());
+    if (answer->status / 100 != 2) return fail(console_, error_of(*answer));
     if (json_) {
         console_.out << answer->body << '\n';
     } else {
@@ -330,7 +325,7 @@ ExitCode AdminCommands::put_pool(std::string_view id, const std::string& definit
 
 ExitCode AdminCommands::delete_pool(std::string_view id) {
     const auto body = answer_to({.method = "DELETE", .target = pool_target(id)});
-    if (!body) return fail(body.error());
+    if (!body) return fail(console_, body.error());
     if (json_) {
         console_.out << "{\"deleted\":true}\n";
     } else {
@@ -381,7 +376,7 @@ ExitCode AdminCommands::export_numbers(std::string_view id, bool csv) {
             first = false;
         }
     });
-    if (!done) return fail(done.error());
+    if (!done) return fail(console_, done.error());
     if (json_) console_.out << "]}\n";
     return kDone;
 }
@@ -394,11 +389,11 @@ class AdminCommands::Import {
 
     ExitCode run(std::string_view text) {
         auto numbers = read(text);
-        if (!numbers) return commands_.fail(numbers.error());
+        if (!numbers) return fail(console_, numbers.error());
         auto done = add(*numbers);
         if (done && options_.replace) done = remove_all_but(*numbers);
         tell_result(done.ok());
-        return done ? kDone : commands_.fail(done.error());
+        return done ? kDone : fail(console_, done.error());
     }
 
   private:
@@ -594,7 +589,7 @@ ExitCode AdminCommands::import_numbers(const ImportOptions& options, std::string
 ExitCode AdminCommands::who(std::string_view text, const std::string& at,
                             std::optional<std::size_t> history) {
     const auto number = read_number(text);
-    if (!number) return fail(number.error());
+    if (!number) return fail(console_, number.error());
     std::string target = "/numbers/" + percent_encode(number->e164());
     char separator = '?';
     const auto add = [&](const char* name, const std::string& value) {
@@ -611,19 +606,19 @@ ExitCode AdminCommands::who(std::string_view text, const std::string& at,
 ExitCode AdminCommands::release(std::string_view text, std::string_view pool,
                                 std::string_view session) {
     const auto number = read_number(text);
-    if (!number) return fail(number.error());
+    if (!number) return fail(console_, number.error());
     const auto body = get(pool_target(pool));
-    if (!body) return fail(body.error());
+    if (!body) return fail(console_, body.error());
     dom::parser parser;
     const auto definition = parse(parser, *body);
-    if (!definition) return fail(definition.error());
+    if (!definition) return fail(console_, definition.error());
 
     const auto released = answer_to(
         {.method = "DELETE",
          .target = "/numbers/" + percent_encode(number->e164()) + "?pool=" + percent_encode(pool) +
                    "&key=" + percent_encode(text_of(*definition, "key")) +
                    "&session=" + percent_encode(session)});
-    if (!released) return fail(released.error());
+    if (!released) return fail(console_, released.error());
     if (json_) {
         console_.out << "{\"released\":true}\n";
     } else {

@@ -1,6 +1,5 @@
 #include "ringmaster/app/analyze_command.hpp"
 
-#include "ringmaster/api/input.hpp"
 #include "ringmaster/app/analysis_page.hpp"
 #include "ringmaster/app/analysis_report.hpp"
 #include "ringmaster/app/printable.hpp"
@@ -12,12 +11,12 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
-#include <optional>
 #include <string_view>
 #include <system_error>
 #include <thread>
-#include <tuple>
 #include <utility>
+
+#include "time_range.hpp"
 
 namespace ringmaster::app {
 namespace {
@@ -31,11 +30,6 @@ struct Material {
     std::vector<ShardProfile> profiles;
     std::vector<std::string> notes;
 };
-
-ExitCode fail(Console& console, const Error& error) {
-    console.err << error.message << '\n';
-    return error.code == ErrorCode::not_found ? kNotFound : kFailed;
-}
 
 Result<void> write_file(const std::string& path, const std::string& text) {
     std::ofstream file(path, std::ios::binary | std::ios::trunc);
@@ -128,28 +122,8 @@ Result<std::vector<std::filesystem::path>> find_files(const std::vector<std::str
     return files;
 }
 
-struct TimeRange {
-    std::optional<WallTime> from;
-    std::optional<WallTime> to;
-
-    bool overlaps(const ShardProfile& profile) const {
-        return (!from || profile.end > *from) && (!to || profile.begin < *to);
-    }
-};
-
-Result<TimeRange> range_of(const AnalyzeSettings& settings) {
-    TimeRange range;
-    for (const auto& [name, text, time] :
-         {std::tuple("--from", &settings.from, &range.from), {"--to", &settings.to, &range.to}}) {
-        if (text->empty()) continue;
-        const auto read = api::read_time(name, *text);
-        if (!read) return read.error();
-        *time = *read;
-    }
-    if (range.from && range.to && *range.to <= *range.from) {
-        return Error{ErrorCode::invalid, "--to is not later than --from"};
-    }
-    return range;
+bool overlaps(const TimeRange& range, const ShardProfile& profile) {
+    return (!range.from || profile.end > *range.from) && (!range.to || profile.begin < *range.to);
 }
 
 Result<Material> read_profiles(const std::vector<std::filesystem::path>& files,
@@ -163,7 +137,7 @@ Result<Material> read_profiles(const std::vector<std::filesystem::path>& files,
         if (!decoded) return Error{decoded.error().code, name + ": " + decoded.error().message};
         if (decoded->torn) material.notes.push_back(name + ": the last profile is not whole");
         for (ShardProfile& profile : decoded->profiles) {
-            if (range.overlaps(profile)) material.profiles.push_back(std::move(profile));
+            if (overlaps(range, profile)) material.profiles.push_back(std::move(profile));
         }
     }
     if (material.profiles.empty()) {
@@ -190,7 +164,7 @@ ExitCode analyze_daemon(const AskAdmin& ask, const AnalyzeSettings& settings, Co
 }
 
 ExitCode analyze_files(const AnalyzeSettings& settings, Console& console) {
-    const auto range = range_of(settings);
+    const auto range = read_time_range(settings.from, settings.to);
     if (!range) {
         console.err << range.error().message << '\n';
         return kUsage;

@@ -34,11 +34,6 @@ namespace {
 
 constexpr std::size_t kMaxFileBytes = 512 * 1024 * 1024;
 
-ExitCode fail(Console& console, const Error& error) {
-    console.err << error.message << '\n';
-    return error.code == ErrorCode::not_found ? kNotFound : kFailed;
-}
-
 /// Where the environment names what a supervisor would hand over to this program, also whether that
 /// could go on with it.
 ExitCode check(const std::string& file, Console& console) {
@@ -95,27 +90,6 @@ CommandActions::Action with_daemon(Console& console, AdminCommand command) {
     });
 }
 
-/// Files where some are named, else the daemon.
-CommandActions::Action analyze(Console& console) {
-    const auto settings = [](const CommandArguments& arguments) {
-        return AnalyzeSettings{.files = arguments.files,
-                               .from = arguments.from,
-                               .to = arguments.to,
-                               .seconds = arguments.seconds,
-                               .reserve_percent = arguments.reserve_percent,
-                               .html = arguments.html,
-                               .json = arguments.json};
-    };
-    return [&console, settings,
-            watched = with_client(console, [&console, settings](const AskAdmin& ask,
-                                                                const CommandArguments& arguments) {
-                return analyze_daemon(ask, settings(arguments), console);
-            })](const CommandArguments& arguments) {
-        if (arguments.files.empty()) return watched(arguments);
-        return analyze_files(settings(arguments), console);
-    };
-}
-
 /// The same with the content of the file that the arguments name.
 AdminCommand with_input(
     Console& console,
@@ -151,6 +125,27 @@ ReplaySettings replay_settings(const CommandArguments& arguments) {
             .from = arguments.from,
             .to = arguments.to,
             .json = arguments.json};
+}
+
+AnalyzeSettings analyze_settings(const CommandArguments& arguments) {
+    return {.files = arguments.files,
+            .from = arguments.from,
+            .to = arguments.to,
+            .seconds = arguments.seconds,
+            .reserve_percent = arguments.reserve_percent,
+            .html = arguments.html,
+            .json = arguments.json};
+}
+
+/// Of files where some are named, else of the daemon.
+CommandActions::Action analyze(Console& console) {
+    return [&console](const CommandArguments& arguments) {
+        const AnalyzeSettings settings = analyze_settings(arguments);
+        if (!settings.files.empty()) return analyze_files(settings, console);
+        return with_client(console, [&](const AskAdmin& ask, const CommandArguments&) {
+            return analyze_daemon(ask, settings, console);
+        })(arguments);
+    };
 }
 
 /// Where this program lies, so that the one that has taken its place there can be run. A name with

@@ -10,6 +10,11 @@ constexpr std::string_view kEraseLine = "\r\x1B[K";
 
 }  // namespace
 
+ExitCode fail(Console& console, const Error& error) {
+    console.err << error.message << '\n';
+    return error.code == ErrorCode::not_found ? kNotFound : kFailed;
+}
+
 Progress::~Progress() {
     if (shown_percent_ <= 100) console_.err << kEraseLine << std::flush;
 }

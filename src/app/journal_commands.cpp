@@ -154,10 +154,7 @@ std::string text_summary(const store::InspectionSummary& summary) {
 }
 
 ExitCode ending(const Result<store::InspectionSummary>& summary, Console& console) {
-    if (!summary) {
-        console.err << summary.error().message << '\n';
-        return summary.error().code == ErrorCode::not_found ? kNotFound : kFailed;
-    }
+    if (!summary) return fail(console, summary.error());
     return summary->damages == 0 ? kDone : kFailed;
 }
 

@@ -118,9 +118,9 @@ class Migration {
 
     ExitCode run() {
         auto from = Place::parse(options_.from);
-        if (!from) return fail(from.error());
+        if (!from) return fail(console_, from.error());
         auto to = Place::parse(options_.to);
-        if (!to) return fail(to.error());
+        if (!to) return fail(console_, to.error());
         const auto start = clock_.steady_now();
         Result<Digest> moved = Error{ErrorCode::unavailable, "nothing was done"};
         reactor_.post([&] {
@@ -130,17 +130,12 @@ class Migration {
             });
         });
         reactor_.run();
-        if (!moved) return fail(moved.error());
+        if (!moved) return fail(console_, moved.error());
         tell(*moved, clock_.steady_now() - start);
         return kDone;
     }
 
   private:
-    ExitCode fail(const Error& error) {
-        console_.err << error.message << '\n';
-        return error.code == ErrorCode::not_found ? kNotFound : kFailed;
-    }
-
     Result<Digest> move(const Place& from, const Place& to) {
         std::optional<RedisAccess> from_redis;
         std::optional<RedisAccess> to_redis;

@@ -1,6 +1,5 @@
 #include "ringmaster/app/replay_command.hpp"
 
-#include "ringmaster/api/input.hpp"
 #include "ringmaster/api/output.hpp"
 #include "ringmaster/app/journal_commands.hpp"
 #include "ringmaster/app/printable.hpp"
@@ -12,6 +11,8 @@
 #include <chrono>
 #include <cstdio>
 #include <string_view>
+
+#include "time_range.hpp"
 
 namespace ringmaster::app {
 namespace {
@@ -201,13 +202,6 @@ std::optional<std::chrono::milliseconds> in_ms(const std::optional<std::uint32_t
     return std::chrono::seconds(*value);
 }
 
-Result<std::optional<WallTime>> time_of(std::string_view name, const std::string& text) {
-    if (text.empty()) return std::optional<WallTime>();
-    const auto time = api::read_time(name, text);
-    if (!time) return time.error();
-    return std::optional(*time);
-}
-
 Result<replay::ReplayOptions> options_of(const ReplaySettings& settings) {
     replay::ReplayOptions options;
     options.pools = settings.pools;
@@ -216,15 +210,10 @@ Result<replay::ReplayOptions> options_of(const ReplaySettings& settings) {
                        .lifetime = in_ms(settings.lifetime_seconds),
                        .cooldown = in_ms(settings.cooldown_seconds),
                        .max_hold = in_ms(settings.max_hold_seconds)};
-    const auto from = time_of("--from", settings.from);
-    if (!from) return from.error();
-    const auto to = time_of("--to", settings.to);
-    if (!to) return to.error();
-    options.from = *from;
-    options.to = *to;
-    if (options.from && options.to && *options.to <= *options.from) {
-        return Error{ErrorCode::invalid, "--to is not later than --from"};
-    }
+    const auto range = read_time_range(settings.from, settings.to);
+    if (!range) return range.error();
+    options.from = range->from;
+    options.to = range->to;
     return options;
 }
 
@@ -250,10 +239,7 @@ ExitCode replay_journal(const std::filesystem::path& data_dir, const ReplaySetti
                                 std::uint64_t all) { progress.show(done, all); }});
     }();
     for (const std::string& finding : findings) console.err << finding << '\n';
-    if (!report) {
-        console.err << report.error().message << '\n';
-        return report.error().code == ErrorCode::not_found ? kNotFound : kFailed;
-    }
+    if (!report) return fail(console, report.error());
     const auto all_notes = notes(*report, !options->from);
     console.out << (settings.json ? json_of(*report, all_notes) : text_of(*report, all_notes));
     return report->damages == 0 ? kDone : kFailed;

@@ -58,7 +58,6 @@ class AdminCommands {
     Result<std::string> get(std::string target);
     Result<std::string> answer_to(const AdminRequest& request);
 
-    ExitCode fail(const Error& error);
     /// Tells a good answer: as it is where JSON is wanted, else what `text` makes of it.
     template <class Text>
     ExitCode show(const AdminRequest& request, Text&& text);

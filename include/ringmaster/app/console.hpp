@@ -1,5 +1,8 @@
 #pragma once
 
+#include "ringmaster/app/cli.hpp"
+#include "ringmaster/base/result.hpp"
+
 #include <cstdint>
 #include <ostream>
 #include <string_view>
@@ -12,6 +15,9 @@ struct Console {
     std::ostream& err;
     bool watched = false;  ///< `err` is a terminal, so that somebody may want to see progress
 };
+
+/// Tells what went wrong. The exit status that says so, too: kNotFound, or kFailed.
+ExitCode fail(Console& console, const Error& error);
 
 /// Tells on a terminal how far something has come: one line, written over, and taken away at the
 /// end. Where nobody watches it does nothing.

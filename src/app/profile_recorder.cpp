@@ -25,9 +25,11 @@ void ProfileRecorder::run() {
 
 void ProfileRecorder::record() {
     ops::ShardProfile now = parts_.take();
-    std::string text;
-    ops::append_profile(text, now.since(recorded_));
-    const auto appended = parts_.helper.run([&] { return append(text); });
+    const auto appended = parts_.helper.run([&] {
+        std::string text;
+        ops::append_profile(text, now.since(recorded_));
+        return append(text);
+    });
     if (appended) {
         recorded_ = std::move(now);
         told_.clear();

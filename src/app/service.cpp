@@ -83,6 +83,7 @@ std::size_t fibers(const Config& config, std::size_t shards) {
 
 std::vector<ringpool::EventSource*> event_sources(const std::vector<shard::Shard*>& shards) {
     std::vector<ringpool::EventSource*> sources;
+    sources.reserve(shards.size());
     for (shard::Shard* const shard : shards) sources.push_back(&shard->events());
     return sources;
 }
@@ -245,7 +246,7 @@ Service::Ending Service::serve(std::optional<NumberFiles> numbers) {
 }
 
 Reports Service::collect() {
-    return collect_reports(reactor_.scheduler(), backend_->all());
+    return collect_reports(reactor_.scheduler(), backend_->all(), &shard::Shard::report);
 }
 
 std::string Service::report() {

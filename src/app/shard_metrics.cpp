@@ -331,11 +331,12 @@ std::string write_report(const ShardFigures& figures) {
     return std::move(out).take();
 }
 
-Reports collect_reports(runtime::Scheduler& scheduler, const std::vector<shard::Shard*>& shards) {
+Reports collect_reports(runtime::Scheduler& scheduler, const std::vector<shard::Shard*>& shards,
+                        ShardQuestion question) {
     const Deadline deadline = Deadline::at(scheduler.now() + kReportTimeout);
     return runtime::parallel_map(
         scheduler, shards.size(), shards.size(), [&](std::size_t i) -> std::optional<std::string> {
-            auto report = shards[i]->report(deadline);
+            auto report = (shards[i]->*question)(deadline);
             return report ? std::optional(*std::move(report)) : std::nullopt;
         });
 }

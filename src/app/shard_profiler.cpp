@@ -2,7 +2,6 @@
 
 #include "ringmaster/app/process_figures.hpp"
 #include "ringmaster/app/shard_metrics.hpp"
-#include "ringmaster/runtime/parallel.hpp"
 
 #include <cstdint>
 #include <utility>
@@ -58,11 +57,8 @@ void ShardProfiler::add_pools(ops::ShardProfile& profile) const {
 
 std::string collect_profiles(runtime::Scheduler& scheduler,
                              const std::vector<shard::Shard*>& shards) {
-    const Deadline deadline = Deadline::at(scheduler.now() + kReportTimeout);
+    const Reports profiles = collect_reports(scheduler, shards, &shard::Shard::profile);
     std::string all;
-    const auto profiles =
-        runtime::parallel_map(scheduler, shards.size(), shards.size(),
-                              [&](std::size_t i) { return shards[i]->profile(deadline); });
     for (std::size_t i = 0; i < profiles.size(); ++i) {
         if (profiles[i]) {
             all += *profiles[i];

@@ -68,11 +68,13 @@ struct ShardFigures {
 /// suspend.
 std::string write_report(const ShardFigures& figures);
 
-/// Suspends. What each of the shards writes, by index; nothing of one that has not answered within
-/// kReportTimeout.
+/// Suspends. What each of the shards answers when it is asked for its report, or its profile, by
+/// index; nothing of one that has not answered within kReportTimeout.
 inline constexpr std::chrono::milliseconds kReportTimeout{500};
 using Reports = std::vector<std::optional<std::string>>;
-Reports collect_reports(runtime::Scheduler& scheduler, const std::vector<shard::Shard*>& shards);
+using ShardQuestion = Result<std::string> (shard::Shard::*)(Deadline);
+Reports collect_reports(runtime::Scheduler& scheduler, const std::vector<shard::Shard*>& shards,
+                        ShardQuestion question);
 
 /// The metrics of all shards as one text, and whether each of them is up: `ringmaster_shard_up` is
 /// 0 where it has not answered.

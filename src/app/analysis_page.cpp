@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cstddef>
 #include <cstdio>
 #include <limits>
@@ -89,6 +88,10 @@ std::string heading(std::string_view title, const std::string& more = "") {
     return element("div class=\"heading\"", text_element("h2", title) + more) + "\n";
 }
 
+std::string plot(std::string_view title, const std::string& inside) {
+    return element("div", text_element("h3", title) + inside);
+}
+
 using Cells = std::vector<std::string>;
 
 /// The first cell of each row is its name.
@@ -110,13 +113,17 @@ std::string table(const Cells& titles, const std::vector<Cells>& rows) {
 
 // --- where the time goes ------------------------------------------------------------------------
 
+/// What a colour stands for.
+std::string key(std::string_view begin, std::string_view kind, std::string_view words) {
+    return element(begin, element("svg viewBox=\"0 0 10 10\" aria-hidden=\"true\"",
+                                  rectangle(kind, 0, 10, "")) +
+                              escaped(words));
+}
+
 std::string legend(const std::vector<Part>& parts) {
     std::string items;
     for (const Part& part : parts) {
-        items += element("li" + attribute("title", part.says),
-                         element("svg viewBox=\"0 0 10 10\" aria-hidden=\"true\"",
-                                 rectangle(part.name, 0, 10, "")) +
-                             escaped(part.name));
+        items += key("li" + attribute("title", part.says), part.name, part.name);
     }
     return element("ul class=\"legend\"", items);
 }
@@ -163,11 +170,9 @@ std::string parts_view(std::string_view amounts, Cells titles, const std::vector
     }
     titles.emplace_back("total");
     for (const Part& part : parts) titles.emplace_back(part.name);
-    const auto plot = [](std::string_view title, const std::string& bars) {
-        return element("div", text_element("h3", title) + element("div class=\"bars\"", bars));
-    };
-    return element("div class=\"plots\"",
-                   plot(amounts, of_amounts) + plot("Shares of the time of each", of_shares)) +
+    return element("div class=\"plots\"", plot(amounts, element("div class=\"bars\"", of_amounts)) +
+                                              plot("Shares of the time of each",
+                                                   element("div class=\"bars\"", of_shares))) +
            "\n" + table(titles, figures);
 }
 
@@ -323,31 +328,21 @@ std::string curve_view(const Analysis& analysis) {
 
 std::string shards_section(const Analysis& analysis) {
     if (analysis.shards.empty()) return "";
-    const auto lag = [](std::chrono::nanoseconds time) {
-        return duration_text(std::chrono::duration<double>(time).count());
-    };
     std::vector<Cells> rows;
     for (const ShardLoad& load : analysis.shards) {
         rows.push_back({shard_name(load), percent_text(load.utilisation),
                         percent_text(load.busiest), number_text(load.stretch),
                         std::string(zone_name(load.zone)), number_text(load.per_second),
-                        number_text(load.rows_per_second), lag(load.lag_p50), lag(load.lag_p99),
-                        lag(load.lag_p999), number_text(load.cpu), observed_text(load.observed)});
+                        number_text(load.rows_per_second), duration_text(load.lag_p50),
+                        duration_text(load.lag_p99), duration_text(load.lag_p999),
+                        number_text(load.cpu), observed_text(load.observed)});
     }
-    const auto plot = [](std::string_view title, const std::string& inside) {
-        return element("div", text_element("h3", title) + inside);
-    };
-    const std::string key =
-        element("ul class=\"legend\"",
-                element("li", element("svg viewBox=\"0 0 10 10\" aria-hidden=\"true\"",
-                                      rectangle("running", 0, 10, "")) +
-                                  "busy") +
-                    element("li", element("svg viewBox=\"0 0 10 10\" aria-hidden=\"true\"",
-                                          rectangle("busiest", 0, 10, "")) +
-                                      "busiest time that was measured") +
-                    text_element("li", "the line: the knee, " + percent_text(analysis.knee)));
+    const std::string keys = element(
+        "ul class=\"legend\"",
+        key("li", "running", "busy") + key("li", "busiest", "busiest time that was measured") +
+            text_element("li", "the line: the knee, " + percent_text(analysis.knee)));
     return element("section",
-                   heading("Shards", key) +
+                   heading("Shards", keys) +
                        element("div class=\"plots\"",
                                plot("Share of time in which the thread is busy",
                                     utilisation_view(analysis)) +

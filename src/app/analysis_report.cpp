@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -30,10 +29,6 @@ using Notes = std::vector<std::string>;
 
 constexpr std::size_t kColumns = 100;
 constexpr std::size_t kNameColumns = 26;  // with a column for each part there is room for no more
-
-double in_seconds(std::chrono::nanoseconds time) {
-    return std::chrono::duration<double>(time).count();
-}
 
 // --- for people ---------------------------------------------------------------------------------
 
@@ -118,8 +113,7 @@ std::string summary_text(const Analysis& analysis) {
             table.add({name, duration_text(seconds), more});
         };
         const auto of_total = [&](double seconds) {
-            return percent_text(mean.total() > 0 ? seconds / mean.total() : 0) +
-                   " of the time in the shard";
+            return percent_text(seconds / mean.total()) + " of the time in the shard";
         };
         add("mean time", mean.total(), "in the shard");
         add("running", mean.running, of_total(mean.running));
@@ -267,9 +261,8 @@ std::string shards_text(const Analysis& analysis) {
                   utilisation_bar(shard, analysis.knee), number_text(shard.stretch),
                   std::string(zone_name(shard.zone))});
         work.add({name, number_text(shard.per_second), number_text(shard.rows_per_second),
-                  duration_text(in_seconds(shard.lag_p50)),
-                  duration_text(in_seconds(shard.lag_p99)),
-                  duration_text(in_seconds(shard.lag_p999)), number_text(shard.cpu),
+                  duration_text(shard.lag_p50), duration_text(shard.lag_p99),
+                  duration_text(shard.lag_p999), number_text(shard.cpu),
                   observed_text(shard.observed)});
     }
     return heading("Shards") + load.text() +
@@ -368,9 +361,9 @@ void append_shard(std::string& out, const ShardLoad& load) {
         .real("stretch", finite(load.stretch))
         .real("requests_per_second", finite(load.per_second))
         .real("rows_per_second", finite(load.rows_per_second))
-        .real("lag_p50_s", in_seconds(load.lag_p50))
-        .real("lag_p99_s", in_seconds(load.lag_p99))
-        .real("lag_p999_s", in_seconds(load.lag_p999))
+        .real("lag_p50_s", finite(load.lag_p50))
+        .real("lag_p99_s", finite(load.lag_p99))
+        .real("lag_p999_s", finite(load.lag_p999))
         .end();
 }
 

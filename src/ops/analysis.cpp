@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cmath>
 #include <cstdarg>
 #include <cstdio>
@@ -152,9 +153,9 @@ ShardLoad load_of(const ShardProfile& sum, double busiest, double knee) {
         load.per_second = static_cast<double>(requests_of(sum)) / load.observed;
         load.rows_per_second = static_cast<double>(sum.rows) / load.observed;
     }
-    load.lag_p50 = sum.lag.quantile(0.5);
-    load.lag_p99 = sum.lag.quantile(0.99);
-    load.lag_p999 = sum.lag.quantile(0.999);
+    load.lag_p50 = seconds(sum.lag.quantile(0.5));
+    load.lag_p99 = seconds(sum.lag.quantile(0.99));
+    load.lag_p999 = seconds(sum.lag.quantile(0.999));
     return load;
 }
 

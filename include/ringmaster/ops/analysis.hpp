@@ -4,7 +4,6 @@
 #include "ringmaster/ops/shard_profile.hpp"
 
 #include <array>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -72,8 +71,8 @@ struct ShardLoad {
     Zone zone = Zone::easy;  ///< by `busiest`
     double stretch = 1;      ///< 1 / (1 - busiest)
     double per_second = 0;   ///< requests
-    double rows_per_second = 0;  ///< of its own pools
-    std::chrono::nanoseconds lag_p50{}, lag_p99{}, lag_p999{};
+    double rows_per_second = 0;                     ///< of its own pools
+    double lag_p50 = 0, lag_p99 = 0, lag_p999 = 0;  ///< seconds
 };
 
 /// What follows, for people: what to do, and why, with the arithmetic.

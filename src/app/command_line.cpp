@@ -1,5 +1,7 @@
 #include "ringmaster/app/command_line.hpp"
 
+#include <cstdint>
+
 #include <CLI/CLI.hpp>
 
 namespace ringmaster::app {
@@ -20,6 +22,16 @@ std::string footer() {
     }
     text.pop_back();
     return text;
+}
+
+/// An option whose value is a number within bounds.
+template <class Value>
+CLI::Option* add_bounded(CLI::App& command, const char* name, Value& value, std::uint32_t least,
+                         std::uint32_t most, const char* what, const char* type) {
+    // What a check says of itself would stand in the help.
+    return command.add_option(name, value, what)
+        ->check(CLI::Range(least, most).description(""))
+        ->type_name(type);
 }
 
 }  // namespace
@@ -251,18 +263,12 @@ void CommandLine::add_analyze(CLI::App& app) {
         ->add_option("FILE", arguments_.files,
                      "Recorded profiles, or directories of such; without, a daemon is asked")
         ->type_name("");
-    analyze
-        ->add_option("--seconds", arguments_.seconds,
-                     "How long a daemon is watched; 0: what it has measured since its start")
-        ->check(CLI::Range(0u, 86'400u).description(""))
-        ->capture_default_str()
-        ->type_name("S");
-    analyze
-        ->add_option("--reserve", arguments_.reserve_percent,
-                     "How much more load the shards should bear, in percent")
-        ->check(CLI::Range(0u, 1'000u).description(""))
-        ->capture_default_str()
-        ->type_name("P");
+    add_bounded(*analyze, "--seconds", arguments_.seconds, 0, 86'400,
+                "How long a daemon is watched; 0: what it has measured since its start", "S")
+        ->capture_default_str();
+    add_bounded(*analyze, "--reserve", arguments_.reserve_percent, 0, 1'000,
+                "How much more load the shards should bear, in percent", "P")
+        ->capture_default_str();
     analyze->add_option("--html", arguments_.html, "Also writes a page with plots")
         ->type_name("FILE");
     analyze->add_option("--from", arguments_.from, "Of recorded profiles, those from then on")
@@ -279,13 +285,10 @@ void CommandLine::add_replay(CLI::App& app) {
     replay->add_option("--pool", arguments_.pools, "The id of a pool; may be given several times")
         ->type_name("POOL")
         ->allow_extra_args(false);
-    // What a check says of itself would stand in the help.
     const auto add_count = [&](const char* name, std::optional<std::uint32_t>& value,
                                std::uint32_t least, std::uint32_t most, const char* what,
                                const char* type) {
-        return replay->add_option(name, value, what)
-            ->check(CLI::Range(least, most).description(""))
-            ->type_name(type);
+        return add_bounded(*replay, name, value, least, most, what, type);
     };
     constexpr std::uint32_t kDay = 86'400;
     CLI::Option* numbers = add_count("--numbers", arguments_.numbers, 1, 1u << 24,

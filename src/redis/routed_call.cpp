@@ -220,6 +220,7 @@ void RoutedClient::exchange_durably(Round& round, unsigned replicas) {
     round.send_due(
         [&](Attempt& attempt) { by_server[attempt.server].push_back(&attempt.request); });
     std::vector<std::function<void()>> jobs;
+    jobs.reserve(by_server.size());
     for (const auto& one : by_server) {
         jobs.push_back([&] { one.first->exchange_durably(one.second, replicas, round.deadline); });
     }

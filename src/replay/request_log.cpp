@@ -30,7 +30,7 @@ ringpool::HoldEnd end_of(const store::HoldTimes& times) noexcept {
 }  // namespace
 
 Result<RequestLog> RequestLog::open(const fs::path& data_dir,
-                                    store::JournalCursor::OnFinding on_finding) {
+                                    const store::JournalCursor::OnFinding& on_finding) {
     RequestLog log;
     if (auto done = log.open_streams(data_dir, on_finding); !done) return done.error();
     if (auto done = log.load_pools(data_dir); !done) return done.error();

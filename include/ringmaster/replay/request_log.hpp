@@ -66,7 +66,7 @@ class RequestLog {
     /// ErrorCode::not_found where there is no such directory, ErrorCode::damaged where a pool's
     /// file is, ErrorCode::unavailable where a file can't be read.
     static Result<RequestLog> open(const std::filesystem::path& data_dir,
-                                   store::JournalCursor::OnFinding on_finding);
+                                   const store::JournalCursor::OnFinding& on_finding);
 
     /// The next request, valid until the next call; null behind the last one.
     /// ErrorCode::unavailable where a file can't be read.

@@ -5,6 +5,7 @@ interface, on a port that the kernel chooses; nothing is left behind.
 """
 
 import contextlib
+import glob
 import http.client
 import json
 import os
@@ -209,13 +210,15 @@ def status_of(pid, field):
 
 
 def living_processes():
-    """{id: process group}, of those that have not ended."""
+    """{id: process group}, of those that have not ended. One whose first thread has ended lives on
+    in its others, and keeps its files open."""
     found = {}
-    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+    # Of glob, which leaves out what ends meanwhile: pathlib's raises.
+    for path in map(pathlib.Path, glob.iglob("/proc/[0-9]*/task/*/stat")):
         with contextlib.suppress(OSError):
             state, _, group = path.read_text().rpartition(") ")[2].split()[:3]
             if state not in "ZX":
-                found[int(path.parent.name)] = int(group)
+                found[int(path.parts[2])] = int(group)
     return found
 
 

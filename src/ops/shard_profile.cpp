@@ -68,8 +68,8 @@ void add_redis(std::optional<ShardProfile::Redis>& sum, const ShardProfile::Redi
     connections.size = more.connections.size;
     connections.checkouts += more.connections.checkouts;
     connections.timeouts += more.connections.timeouts;
-    connections.lent += more.connections.lent;
-    connections.waited += more.connections.waited;
+    connections.lent = saturating_sum(connections.lent, more.connections.lent);
+    connections.waited = saturating_sum(connections.waited, more.connections.waited);
 }
 
 std::int64_t ms(WallTime time) {
@@ -115,9 +115,8 @@ class Decoder {
     std::optional<Error> error_;
 };
 
-// So that sums of many stay within 64 bits: 2^48 ns are three days, and a shard may be busy longer.
+// So that sums of many stay within 64 bits.
 constexpr std::uint64_t kMostCount = std::uint64_t{1} << 53;
-constexpr std::int64_t kMostNs = std::int64_t{1} << 56;  // two years
 
 bool take_count(std::string_view& line, std::uint64_t& count) noexcept {
     return take_number(line, count) && count < kMostCount;
@@ -125,7 +124,7 @@ bool take_count(std::string_view& line, std::uint64_t& count) noexcept {
 
 bool take_ns(std::string_view& line, ShardProfile::Duration& duration) noexcept {
     std::int64_t ns = 0;
-    if (!take_number(line, ns) || ns < 0 || ns >= kMostNs) return false;
+    if (!take_number(line, ns) || ns < 0) return false;
     duration = ShardProfile::Duration(ns);
     return true;
 }
@@ -323,11 +322,11 @@ ShardProfile ShardProfile::since(const ShardProfile& earlier) const {
 void ShardProfile::add(const ShardProfile& other) {
     begin = std::min(begin, other.begin);
     end = std::max(end, other.end);
-    observed += other.observed;
+    observed = saturating_sum(observed, other.observed);
     cores = other.cores;
     most_in_flight = other.most_in_flight;
-    busy += other.busy;
-    cpu += other.cpu;
+    busy = saturating_sum(busy, other.busy);
+    cpu = saturating_sum(cpu, other.cpu);
     rows += other.rows;
     for (std::size_t i = 0; i < LagCounts::kBounds; ++i) lag.counts[i] += other.lag.counts[i];
     for (const PoolRows& more : other.pools) {

@@ -8,7 +8,7 @@ namespace ringmaster::runtime {
 TimeProfile::Bucket& TimeProfile::Bucket::operator+=(const Bucket& other) noexcept {
     count += other.count;
     times += other.times;
-    queued += other.queued;
+    queued = saturating_sum(queued, other.queued);
     return *this;
 }
 
@@ -23,7 +23,7 @@ void TimeProfile::record(const TaskTimes& times, Duration queued) noexcept {
     Bucket& bucket = buckets_[bucket_of(times.all())];
     ++bucket.count;
     bucket.times += times;
-    bucket.queued += queued;
+    bucket.queued = saturating_sum(bucket.queued, queued);
 }
 
 // In units: 2 x kSteps buckets of width 1, then kSteps of width 2, kSteps of width 4...

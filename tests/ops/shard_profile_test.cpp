@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "fuzz/seed.hpp"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -58,6 +59,7 @@ ShardProfile after(int seconds) {
 std::string encoded(const ShardProfile& profile) {
     std::string text;
     append_profile(text, profile);
+    fuzz::keep_seed("profile", text);
     return text;
 }
 
@@ -172,8 +174,26 @@ TEST(ShardProfileTest, WhatIsNoProfileIsRefusedWithItsLine) {
     EXPECT_THAT(refused("bucket ", "bucket 99999999 "), HasSubstr("line 8: "));
     EXPECT_THAT(refused("end\n", "ent\n"), HasSubstr("expected pool, redis"));
     EXPECT_FALSE(decode_profiles("GET / HTTP/1.1\r\n\r\n"));
-    // Sums of many stay within their types.
-    EXPECT_THAT(refused("work 300", "work 999999999999300"), HasSubstr("line 3: "));
+    EXPECT_THAT(refused("work 300", "work 9999999999999999300"), HasSubstr("line 3: "));
+}
+
+TEST(ShardProfileTest, SumsOfManyStayWithinTheirTypes) {
+    ShardProfile most = after(1);
+    const auto longest = std::chrono::nanoseconds::max();
+    most.observed = most.busy = most.cpu = longest;
+    most.redis->connections.lent = most.redis->connections.waited = longest;
+    for (auto& [index, bucket] : most.endpoints.at(0).buckets) {
+        bucket.times = {longest, longest, {longest, longest, longest, longest}};
+        bucket.queued = longest;
+    }
+    ShardProfile sum = decoded(encoded(most));
+    sum.add(most);
+    EXPECT_EQ(sum.busy, longest);
+    EXPECT_EQ(sum.redis->connections.waited, longest);
+    for (const auto& [index, bucket] : sum.endpoints.at(0).buckets) {
+        EXPECT_EQ(bucket.times, most.endpoints[0].buckets[index].times);
+        EXPECT_EQ(bucket.queued, longest);
+    }
 }
 
 TEST(LagCountsTest, TellsQuantilesToAFifth) {

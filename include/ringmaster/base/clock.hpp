@@ -10,6 +10,15 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 /// A point of civil time (UTC), in milliseconds: for people, headers and files.
 using WallTime = std::chrono::sys_time<std::chrono::milliseconds>;
 
+/// a + b, or the longest duration of that sign where the sum is longer: 292 years of waiting are
+/// together in four months where a thousand wait.
+constexpr std::chrono::nanoseconds saturating_sum(std::chrono::nanoseconds a,
+                                                  std::chrono::nanoseconds b) noexcept {
+    std::chrono::nanoseconds::rep sum = 0;
+    if (!__builtin_add_overflow(a.count(), b.count(), &sum)) return std::chrono::nanoseconds(sum);
+    return a.count() < 0 ? std::chrono::nanoseconds::min() : std::chrono::nanoseconds::max();
+}
+
 /// Where time comes from. The operating system's clock stands behind an interface so that tests
 /// can move time themselves instead of sleeping.
 class Clock {

@@ -42,9 +42,11 @@ struct TaskTimes {
     Duration all() const noexcept { return running + stalled + idle(); }
 
     TaskTimes& operator+=(const TaskTimes& other) noexcept {
-        running += other.running;
-        stalled += other.stalled;
-        for (std::size_t i = 0; i < kWaitsFor; ++i) waited[i] += other.waited[i];
+        running = saturating_sum(running, other.running);
+        stalled = saturating_sum(stalled, other.stalled);
+        for (std::size_t i = 0; i < kWaitsFor; ++i) {
+            waited[i] = saturating_sum(waited[i], other.waited[i]);
+        }
         return *this;
     }
     TaskTimes& operator-=(const TaskTimes& other) noexcept {

@@ -1,9 +1,9 @@
 // What HTTP costs without I/O: reading a request, finding its handler, writing the answer.
 
-#include "ringmaster/base/log.hpp"
 #include "ringmaster/base/text.hpp"
 #include "ringmaster/http/middleware/catch_errors.hpp"
 #include "ringmaster/http/middleware/gzip.hpp"
+#include "ringmaster/http/middleware/request_meter.hpp"
 #include "ringmaster/http/query.hpp"
 #include "ringmaster/http/request_parser.hpp"
 #include "ringmaster/http/response.hpp"
@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "bench_scheduler.hpp"
 #include <benchmark/benchmark.h>
 
 namespace {
@@ -99,25 +100,31 @@ void http_route(benchmark::State& state, const std::string& target) {
 BENCHMARK_CAPTURE(http_route, ping, std::string("/ping"));
 BENCHMARK_CAPTURE(http_route, placeholder, std::string("/numbers/+18665550142"));
 
-/// What the daemon puts around every handler.
-void http_layers(benchmark::State& state, bool guarded) {
-    NullLog log;
-    ErrorReporter errors(log);
+/// What the daemon puts around every handler, one layer or the other.
+void http_layers(benchmark::State& state, bool guarded, bool metered) {
+    runtime::BenchScheduler bench;
+    RequestMeter meter(bench.scheduler, {"all"}, {{"all", 0}},
+                       [](const Request&) noexcept -> std::size_t { return 0; });
     std::vector<Middleware> layers;
-    if (guarded) layers.push_back(catch_errors(errors));
+    if (metered) layers.push_back(meter.layer());
+    if (guarded) layers.push_back(catch_errors(bench.errors));
     const RequestHandler handler =
         layered(std::move(layers), [](Request&, Response& response) { response.status = 200; });
     RequestParser parser{RequestLimits()};
     Request request;
     parser.feed(kPing, request);
     Response response;
-    for (auto _ : state) {
-        handler(request, response);
-        benchmark::DoNotOptimize(response.status);
-    }
+    bench.scheduler.run("bench", [&] {
+        for (auto _ : state) {
+            handler(request, response);
+            benchmark::DoNotOptimize(response.status);
+        }
+    });
+    bench.finish();
 }
-BENCHMARK_CAPTURE(http_layers, none, false);
-BENCHMARK_CAPTURE(http_layers, catch_errors, true);
+BENCHMARK_CAPTURE(http_layers, none, false, false);
+BENCHMARK_CAPTURE(http_layers, catch_errors, true, false);
+BENCHMARK_CAPTURE(http_layers, meter, false, true);
 
 /// An answer of so many numbers, with its compression.
 void http_gzip(benchmark::State& state) {

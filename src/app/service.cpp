@@ -10,6 +10,7 @@
 #include "ringmaster/http/middleware/gzip.hpp"
 #include "ringmaster/http/middleware/queue_time.hpp"
 #include "ringmaster/http/middleware/request_id.hpp"
+#include "ringmaster/ops/metrics_text.hpp"
 #include "ringmaster/runtime/scheduler.hpp"
 #include "ringmaster/runtime/stall_watch.hpp"
 
@@ -166,9 +167,11 @@ Service::Service(const Config& config, const ShardSetup& setup, Clock& clock, Lo
       events_api_(admin_access_, catalog_, reactor_.scheduler(), event_sources(backend_->all()),
                   config.events),
       health_api_(backend_->store(), [this] { return server_.draining(); }),
-      metrics_api_(admin_access_, config.metrics.access,
+      metrics_api_(admin_access_,
+                   {"/metrics", ops::MetricsText::kContentType, config.metrics.access},
                    [this] { return merge_reports(collect(), *setup_.page); }),
       profile_api_(admin_access_,
+                   {"/profile", "text/plain; charset=utf-8", api::ReadAccess::admin},
                    [this] { return collect_profiles(reactor_.scheduler(), backend_->all()); }),
       status_snapshots_(clock, *setup.page, setup.index),
       status_feed_(reactor_.scheduler(),

@@ -6,11 +6,10 @@
 #include "ringmaster/api/events_api.hpp"
 #include "ringmaster/api/health_api.hpp"
 #include "ringmaster/api/history_api.hpp"
-#include "ringmaster/api/metrics_api.hpp"
 #include "ringmaster/api/number_streams.hpp"
 #include "ringmaster/api/numbers_api.hpp"
 #include "ringmaster/api/pools_api.hpp"
-#include "ringmaster/api/profile_api.hpp"
+#include "ringmaster/api/report_api.hpp"
 #include "ringmaster/api/status_api.hpp"
 #include "ringmaster/api/status_feed.hpp"
 #include "ringmaster/app/backend.hpp"
@@ -120,8 +119,8 @@ class Service {
     api::HistoryApi history_api_;
     api::EventsApi events_api_;
     api::HealthApi health_api_;
-    api::MetricsApi metrics_api_;
-    api::ProfileApi profile_api_;
+    api::ReportApi metrics_api_;
+    api::ReportApi profile_api_;
     StatusSnapshots status_snapshots_;
     api::StatusFeed status_feed_;
     api::StatusApi status_api_;

@@ -278,4 +278,25 @@ Result<void> RoutedClient::call_primaries(std::string_view command, Deadline dea
     }
 }
 
+std::vector<ServerAnswer> RoutedClient::ask_primaries(std::string_view command, Deadline deadline) {
+    const auto pass = inside_.enter();
+    if (!pass) return {};
+    start();
+    std::vector<std::shared_ptr<Server>> servers;
+    for (const ServerAddress& address : topology_->primaries()) {
+        servers.push_back(servers_.at(address));
+    }
+    Batch batch(scheduler_, servers.size());
+    for (std::size_t i = 0; i < servers.size(); ++i) {
+        batch[i].command = command;
+        servers[i]->send(batch[i], deadline);
+    }
+    batch.wait(deadline);
+    std::vector<ServerAnswer> answers;
+    for (std::size_t i = 0; i < servers.size(); ++i) {
+        answers.push_back({servers[i]->address(), std::move(batch[i].answer())});
+    }
+    return answers;
+}
+
 }  // namespace ringmaster::redis

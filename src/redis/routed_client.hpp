@@ -43,6 +43,7 @@ class RoutedClient final : public Client {
     void call(std::span<Call> calls, Deadline deadline) override;
     void call_durably(std::span<Call> calls, unsigned replicas, Deadline deadline) override;
     Result<void> call_primaries(std::string_view command, Deadline deadline) override;
+    std::vector<ServerAnswer> ask_primaries(std::string_view command, Deadline deadline) override;
     void subscribe(std::string channel, std::function<void()> connected,
                    std::function<void(std::string_view)> heard) override;
     Result<void> ready() const override;

@@ -92,6 +92,18 @@ Result<void> SingleClient::call_primaries(std::string_view command, Deadline dea
     return {};
 }
 
+std::vector<ServerAnswer> SingleClient::ask_primaries(std::string_view command, Deadline deadline) {
+    const auto pass = calls_.enter();
+    if (!pass) return {};
+    Batch batch(scheduler_, 1);
+    batch[0].command = command;
+    server_.send(batch[0], deadline);
+    batch.wait(deadline);
+    std::vector<ServerAnswer> answers;
+    answers.push_back({server_.address(), std::move(batch[0].answer())});
+    return answers;
+}
+
 void SingleClient::subscribe(std::string channel, std::function<void()> connected,
                              std::function<void(std::string_view)> heard) {
     subscriptions_.push_back(std::make_unique<Subscription>(

@@ -8,6 +8,7 @@
 #include <future>
 #include <memory>
 #include <random>
+#include <set>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -124,6 +125,22 @@ TEST_F(ClusterClientTest, CallsOfABatchGoToTheirServersInOneWriteEach) {
         EXPECT_TRUE(client->ready().ok());
     });
     EXPECT_EQ(client->stats().errors, 0u);
+}
+
+TEST_F(ClusterClientTest, EachPrimaryIsAskedAboutItself) {
+    run([&] {
+        EXPECT_THAT(set_all(keys(30), "1"), Each("OK"));
+        const auto calls = client->stats().calls;
+        std::set<std::string> ids;
+        for (const auto& [server, answer] :
+             client->ask_primaries(Command({"CLUSTER", "MYID"}).bytes(), soon())) {
+            ids.insert(text(answer));
+            EXPECT_EQ(text(answer), command(server.port, {"CLUSTER", "MYID"}));
+            EXPECT_THAT(command(server.port, {"ROLE"}), StartsWith("master"));
+        }
+        EXPECT_EQ(ids.size(), 3u);
+        EXPECT_EQ(client->stats().calls, calls);
+    });
 }
 
 TEST_F(ClusterClientTest, OneOfTheServersInTheUrlIsEnough) {

@@ -45,6 +45,26 @@ TEST_F(SingleClientTest, GetsTheServersAnswers) {
     EXPECT_EQ(client->stats().connected, 1u);
 }
 
+TEST_F(SingleClientTest, IsAskedAboutItselfBesideCalls) {
+    RedisServer server;
+    make(options(server.url()));
+    run([&] {
+        const auto answers = client->ask_primaries(Command({"PING"}).bytes(), soon());
+        ASSERT_EQ(answers.size(), 1u);
+        EXPECT_EQ(answers[0].server.port, server.port());
+        EXPECT_EQ(text(answers[0].answer), "PONG");
+        server.stop_answering();
+        const auto late = client->ask_primaries(Command({"PING"}).bytes(), in(milliseconds(20)));
+        server.go_on();
+        EXPECT_THAT(text(late.at(0).answer), StartsWith("!timeout"));
+        EXPECT_EQ(ask({"ECHO", "next"}), "next");
+        EXPECT_EQ(client->stats().calls, 1u);
+        EXPECT_EQ(client->stats().errors, 0u);
+        client->stop();
+        EXPECT_TRUE(client->ask_primaries(Command({"PING"}).bytes(), soon()).empty());
+    });
+}
+
 TEST_F(SingleClientTest, WhatManyFibersAskInOneTurnLeavesInOneWrite) {
     RedisServer server;
     make(options(server.url()));

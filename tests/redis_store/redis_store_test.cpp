@@ -91,6 +91,9 @@ class FakeClient final : public redis::Client {
         ++loads;
         return load_result;
     }
+    std::vector<redis::ServerAnswer> ask_primaries(std::string_view, Deadline) override {
+        return {};
+    }
     void subscribe(std::string, std::function<void()>,
                    std::function<void(std::string_view)>) override {}
     Result<void> ready() const override { return Error{ErrorCode::unavailable, "not there"}; }

@@ -83,6 +83,10 @@ class HookedClient final : public redis::Client {
     Result<void> call_primaries(std::string_view command, Deadline deadline) override {
         return client_->call_primaries(command, deadline);
     }
+    std::vector<redis::ServerAnswer> ask_primaries(std::string_view command,
+                                                   Deadline deadline) override {
+        return client_->ask_primaries(command, deadline);
+    }
     void subscribe(std::string channel, std::function<void()> connected,
                    std::function<void(std::string_view)> heard) override {
         if (deaf) return;

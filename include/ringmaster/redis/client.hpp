@@ -18,6 +18,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace ringmaster::redis {
 
@@ -33,6 +34,12 @@ struct Call {
     /// ErrorCode::timeout at the deadline, ErrorCode::unavailable where no server could be reached,
     /// or none that may answer now.
     Result<Reply> answer = Error{ErrorCode::unavailable, "not sent"};
+};
+
+/// What one server has said to a question that is put to several.
+struct ServerAnswer {
+    ServerAddress server;
+    Result<Reply> answer;  ///< as Call::answer
 };
 
 struct ClientOptions {
@@ -91,6 +98,11 @@ class Client {
     /// Suspends. The same command to every primary, e.g. FUNCTION LOAD. The first failure, also a
     /// server's error, ends it.
     virtual Result<void> call_primaries(std::string_view command, Deadline deadline) = 0;
+
+    /// Suspends. Asks every primary that is known, once, about itself. That is no call: nothing of
+    /// it is tried again, looked into, or counted in stats().
+    virtual std::vector<ServerAnswer> ask_primaries(std::string_view command,
+                                                    Deadline deadline) = 0;
 
     /// Calls `heard(payload)` in a fiber of its own for each message of the channel, and
     /// `connected()` each time after which messages are sure to be heard: what was said before may

@@ -140,6 +140,15 @@ std::uint64_t requests_of(const ShardProfile& profile) noexcept {
     return requests;
 }
 
+Zone zone_of(double utilisation, double knee) noexcept {
+    return utilisation < kEasy ? Zone::easy : utilisation < knee ? Zone::usual : Zone::knee;
+}
+
+/// A number that should be whole, whatever its last bits say.
+std::size_t rounded_up(double number) noexcept {
+    return static_cast<std::size_t>(std::max(1.0, std::ceil(number - 1e-9)));
+}
+
 ShardLoad load_of(const ShardProfile& sum, double busiest, double knee) {
     ShardLoad load;
     load.shard = sum.shard;
@@ -148,7 +157,7 @@ ShardLoad load_of(const ShardProfile& sum, double busiest, double knee) {
     load.busiest = std::clamp(busiest, load.utilisation, 1.0);
     load.cpu = share_of(sum.cpu, sum);
     load.stretch = 1 / (1 - load.busiest);
-    load.zone = load.busiest < kEasy ? Zone::easy : load.busiest < knee ? Zone::usual : Zone::knee;
+    load.zone = zone_of(load.busiest, knee);
     if (load.observed > 0) {
         load.per_second = static_cast<double>(requests_of(sum)) / load.observed;
         load.rows_per_second = static_cast<double>(sum.rows) / load.observed;
@@ -159,7 +168,65 @@ ShardLoad load_of(const ShardProfile& sum, double busiest, double knee) {
     return load;
 }
 
+// --- Redis -------------------------------------------------------------------------------------
+
+/// Every shard sees the same servers: what they saw is not added, but its mean is taken.
+std::vector<RedisLoad> redis_loads(const std::vector<ShardProfile>& profiles, double knee) {
+    struct Seen {
+        double observed = 0;
+        double busy = 0;
+        double busiest = 0;
+        std::map<std::uint32_t, double> by_shard;
+    };
+    std::map<std::string, Seen> servers;
+    for (const ShardProfile& profile : profiles) {
+        if (!profile.redis) continue;
+        for (const auto& load : profile.redis->loads) {
+            if (load.observed.count() <= 0) continue;
+            const double observed = seconds(load.observed);
+            const double busy = std::max(0.0, seconds(load.busy));
+            Seen& seen = servers[load.name];
+            seen.observed += observed;
+            seen.busy += busy;
+            seen.busiest = std::max(seen.busiest, busy / observed);
+            seen.by_shard[profile.shard] += observed;
+        }
+    }
+    std::vector<RedisLoad> loads;
+    for (const auto& [name, seen] : servers) {
+        RedisLoad load;
+        load.name = name;
+        for (const auto& [shard, observed] : seen.by_shard) {
+            load.observed = std::max(load.observed, observed);
+        }
+        load.utilisation = std::min(1.0, seen.busy / seen.observed);
+        load.busiest = std::clamp(seen.busiest, load.utilisation, 1.0);
+        load.zone = zone_of(load.busiest, knee);
+        load.headroom = knee / load.busiest;
+        loads.push_back(std::move(load));
+    }
+    std::ranges::stable_sort(loads, std::ranges::greater(), &RedisLoad::busiest);
+    return loads;
+}
+
+/// How many there are at one time, where `seen` were seen.
+std::size_t primaries_of(const std::vector<ShardProfile>& sums, std::size_t seen) noexcept {
+    std::uint64_t told = 0;
+    for (const ShardProfile& sum : sums) told = std::max(told, sum.redis ? sum.redis->servers : 0);
+    return told > 0 ? std::min<std::uint64_t>(told, seen) : seen;
+}
+
 // --- what follows ------------------------------------------------------------------------------
+
+/// What a shard, or a server of Redis, may be busy for with this load.
+double most_busy(const AnalysisOptions& options) noexcept {
+    return options.knee / (1 + options.reserve);
+}
+
+/// Whether Redis does not bear this load and the reserve: then no number of shards does.
+bool is_bound_by_redis(const Analysis& analysis, const AnalysisOptions& options) noexcept {
+    return !analysis.redis.empty() && analysis.redis.front().busiest > most_busy(options) + 1e-9;
+}
 
 /// The load of all shards together, in shards that would be busy all the time.
 struct WholeLoad {
@@ -211,9 +278,35 @@ WholeLoad whole_load(const std::vector<ShardLoad>& loads, const std::vector<Shar
     return whole;
 }
 
+/// Of more than Redis bears, shards need nothing: but they do of that, and of today's load.
+void find_shards_for_redis(Analysis& analysis, const WholeLoad& whole,
+                           const AnalysisOptions& options) {
+    const RedisLoad& redis = analysis.redis.front();
+    const double borne = std::max(1.0, redis.headroom);
+    const double needed = whole.all * borne / options.knee;
+    const std::size_t shards = rounded_up(needed);
+    const std::size_t now = analysis.shards.size();
+    analysis.shards_needed = std::nullopt;
+    analysis.findings.push_back(
+        {"shards", shards > now ? Finding::Weight::act : Finding::Weight::notice,
+         "no number of shards bears this load with the reserve, because Redis does not. For " +
+             (redis.headroom > 1 ? text("the %.2f times this load that it bears", borne)
+                                 : std::string("this load")) +
+             ", " + counted(shards, "shard") +
+             (shards > now ? " instead of " + std::to_string(now) + " are needed"
+                           : " of the " + std::to_string(now) +
+                                 (shards == 1 ? " is enough" : " are enough")) +
+             "; more do not help",
+         text("utilisation of all shards in their busiest time: %.2f; %.2f x %.2f / %.2f = %.2f",
+              whole.all, whole.all, borne, options.knee, needed)});
+}
+
 void find_shards(Analysis& analysis, const WholeLoad& whole, const AnalysisOptions& options) {
     if (whole.busiest == nullptr) return;
-    const double most = options.knee / (1 + options.reserve);
+    if (is_bound_by_redis(analysis, options)) {
+        return find_shards_for_redis(analysis, whole, options);
+    }
+    const double most = most_busy(options);
     // Only the owner of a pool allocates from it: that part of the work is serial.
     const bool owner_is_busiest = !whole.has_redis && whole.hottest_share >= kMuch &&
                                   whole.hottest_shard == whole.busiest->shard;
@@ -236,9 +329,7 @@ void find_shards(Analysis& analysis, const WholeLoad& whole, const AnalysisOptio
                       serial)});
         return;
     }
-    // A little less than a whole one is whole, whatever the last bits say.
-    const double needed = std::ceil((whole.all - serial) / (most - serial) - 1e-9);
-    const auto shards = static_cast<std::size_t>(std::max(1.0, needed));
+    const std::size_t shards = rounded_up((whole.all - serial) / (most - serial));
     const std::size_t now = analysis.shards.size();
     analysis.shards_needed = shards;
     std::string arithmetic = sum + text("; %.2f / %.2f = %.2f", whole.all, most, whole.all / most);
@@ -337,6 +428,93 @@ void find_cores(Analysis& analysis, const WholeLoad& whole) {
          text("busy %.2f, processor time %.2f", busy, cpu)});
 }
 
+/// What takes load from the busiest server, which has too much of it; the others are busy for
+/// `others` on average.
+std::string relief_of_redis(const Analysis& analysis, const WholeLoad& whole, double others) {
+    const std::size_t now = analysis.primaries;
+    const std::size_t needed = *analysis.primaries_needed;
+    std::string relief = "More shards do not help; larger batches do, and ";
+    if (needed <= now) {
+        relief += "moving pools to the other servers, which are busy for " + percent(others) +
+                  " on average";
+    } else if (now == 1) {
+        relief += "Redis Cluster with " + counted(needed, "primary server");
+    } else {
+        relief += counted(needed, "primary server") + " instead of " + std::to_string(now);
+    }
+    if (whole.hottest_share >= kMuch) {
+        relief += ". Pool " + whole.hottest + " has " + percent(whole.hottest_share) +
+                  " of all rows, and all of it is on one server: divide it into several pools";
+    }
+    return relief;
+}
+
+/// How near Redis is to what it bears, which more shards don't change.
+void find_redis_load(Analysis& analysis, const WholeLoad& whole, const AnalysisOptions& options,
+                     Finding& finding) {
+    const RedisLoad& busiest = analysis.redis.front();
+    const std::size_t servers = analysis.primaries;
+    double time = 0;
+    double longest = 0;
+    for (const RedisLoad& load : analysis.redis) {
+        time += load.observed;
+        longest = std::max(longest, load.observed);
+    }
+    // One that was a primary for a part of the time has had its load for that part.
+    const double watched = std::max(longest, time / static_cast<double>(servers));
+    const auto mean_of = [&](const RedisLoad& load) {
+        return load.busiest * load.observed / watched;
+    };
+    double all = 0;
+    for (const RedisLoad& load : analysis.redis) all += mean_of(load);
+    const double most = most_busy(options);
+    analysis.primaries_needed = rounded_up(all / most);
+
+    const std::string times = busiest.headroom < 1000 ? text("%.2f times", busiest.headroom)
+                                                      : std::string("over 1000 times");
+    finding.says = (servers == 1 ? "the Redis server " + busiest.name
+                                 : "the busiest of " + std::to_string(servers) +
+                                       " Redis servers, " + busiest.name + ",") +
+                   " is busy for " + percent(busiest.busiest) + " of the time";
+    finding.arithmetic =
+        text("%.2f / %.3f = ", options.knee, busiest.busiest) + times +
+        text(" this load up to the knee; the reserve asks for %.2f times", 1 + options.reserve);
+    const std::string knee = "the knee at " + percent(options.knee);
+    if (!is_bound_by_redis(analysis, options)) {
+        finding.says += ": it bears " + times + " this load up to " + knee;
+        return;
+    }
+    const bool is_above = busiest.zone == Zone::knee;
+    const double others =
+        servers > 1 ? (all - mean_of(busiest)) / static_cast<double>(servers - 1) : 0;
+    finding.weight = is_above ? Finding::Weight::act : Finding::Weight::notice;
+    finding.says += (is_above ? ", which is above " : ", which is near ") + knee + ". " +
+                    relief_of_redis(analysis, whole, others);
+    finding.arithmetic += text("; all servers: %.2f / %.2f = %.2f", all, most, all / most);
+}
+
+void find_redis(Analysis& analysis, const WholeLoad& whole, const AnalysisOptions& options) {
+    Finding finding{"redis", Finding::Weight::fine, "", ""};
+    if (!analysis.redis.empty()) find_redis_load(analysis, whole, options, finding);
+    const TimeParts& mean = analysis.all.mean;
+    const double share = mean.total() > 0 ? mean.redis / mean.total() : 0;
+    if (share >= kNoteworthy) {
+        const bool is_loaded = finding.weight != Finding::Weight::fine;
+        finding.says += (finding.says.empty() ? "" : ". ") + percent(share) +
+                        " of the time of requests is waiting for Redis";
+        finding.arithmetic += (finding.arithmetic.empty() ? "" : "; ") + milliseconds(mean.redis) +
+                              " of " + milliseconds(mean.total()) + " on average";
+        if (share >= kMuch && !is_loaded) {
+            finding.weight = Finding::Weight::notice;
+            finding.says +=
+                ": more shards do not make it faster; a machine nearer to it, or larger batches";
+            // Servers that are known not to be busy are not what requests wait for.
+            finding.says += analysis.redis.empty() ? ", or a cluster do" : " do";
+        }
+    }
+    if (!finding.says.empty()) analysis.findings.push_back(std::move(finding));
+}
+
 void find_waits(Analysis& analysis) {
     const TimeParts& mean = analysis.all.mean;
     const double total = mean.total();
@@ -347,9 +525,6 @@ void find_waits(Analysis& analysis) {
         const char* what;
         const char* advice;
     } waits[] = {
-        {"redis", mean.redis, "Redis",
-         "more shards do not make it faster: a machine nearer to it, larger batches, or a cluster "
-         "do"},
         {"journal", mean.journal, "the journal",
          "more shards do not make the disk faster; fsync = \"interval\" instead of \"always\", or "
          "a "
@@ -476,6 +651,8 @@ Analysis analyse(const std::vector<ShardProfile>& profiles, const AnalysisOption
     analysis.begin = std::ranges::min(sums, {}, &ShardProfile::begin).begin;
     analysis.end = std::ranges::max(sums, {}, &ShardProfile::end).end;
     analysis.observed = std::ranges::max(analysis.shards, {}, &ShardLoad::observed).observed;
+    analysis.redis = redis_loads(profiles, options.knee);
+    analysis.primaries = primaries_of(sums, analysis.redis.size());
     Buckets all;
     std::map<std::string, Buckets> endpoints;
     for (const ShardProfile& sum : sums) {
@@ -497,6 +674,7 @@ Analysis analyse(const std::vector<ShardProfile>& profiles, const AnalysisOption
     find_shards(analysis, whole, options);
     find_balance(analysis, whole);
     find_cores(analysis, whole);
+    find_redis(analysis, whole, options);
     find_waits(analysis);
     find_concurrency(analysis, sums);
     find_connections(analysis, sums, options);

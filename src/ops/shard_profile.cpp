@@ -29,6 +29,14 @@ std::uint64_t minus(std::uint64_t later, std::uint64_t earlier) noexcept {
     return later > earlier ? later - earlier : 0;
 }
 
+/// Of those with the largest figure so many, in descending order.
+template <class T, class Figure>
+void keep_most(std::vector<T>& all, std::size_t count, Figure T::*figure) {
+    const auto last = all.begin() + static_cast<std::ptrdiff_t>(std::min(all.size(), count));
+    std::ranges::partial_sort(all, last, std::ranges::greater(), figure);
+    all.erase(last, all.end());
+}
+
 void subtract(std::vector<ShardProfile::PoolRows>& pools,
               const std::vector<ShardProfile::PoolRows>& earlier) {
     for (auto& pool : pools) {
@@ -49,7 +57,20 @@ void subtract(std::vector<ShardProfile::Endpoint>& endpoints,
     std::erase_if(endpoints, [](const auto& endpoint) { return endpoint.buckets.empty(); });
 }
 
-void subtract(ShardProfile::Redis& redis, const ShardProfile::Redis& earlier) noexcept {
+void subtract(std::vector<ShardProfile::ServerLoad>& loads,
+              const std::vector<ShardProfile::ServerLoad>& earlier) {
+    using ServerLoad = ShardProfile::ServerLoad;
+    for (ServerLoad& load : loads) {
+        const auto before = std::ranges::find(earlier, load.name, &ServerLoad::name);
+        if (before == earlier.end()) continue;
+        load.observed -= before->observed;
+        load.busy -= before->busy;
+    }
+    std::erase_if(loads, [](const ServerLoad& load) { return load.observed.count() <= 0; });
+    std::ranges::stable_sort(loads, std::ranges::greater(), &ServerLoad::busy);
+}
+
+void subtract(ShardProfile::Redis& redis, const ShardProfile::Redis& earlier) {
     redis.calls = minus(redis.calls, earlier.calls);
     redis.failed = minus(redis.failed, earlier.failed);
     auto& connections = redis.connections;
@@ -57,6 +78,7 @@ void subtract(ShardProfile::Redis& redis, const ShardProfile::Redis& earlier) no
     connections.timeouts = minus(connections.timeouts, earlier.connections.timeouts);
     connections.lent -= earlier.connections.lent;
     connections.waited -= earlier.connections.waited;
+    subtract(redis.loads, earlier.loads);
 }
 
 void add_redis(std::optional<ShardProfile::Redis>& sum, const ShardProfile::Redis& more) {
@@ -70,6 +92,16 @@ void add_redis(std::optional<ShardProfile::Redis>& sum, const ShardProfile::Redi
     connections.timeouts += more.connections.timeouts;
     connections.lent = saturating_sum(connections.lent, more.connections.lent);
     connections.waited = saturating_sum(connections.waited, more.connections.waited);
+    for (const auto& load : more.loads) {
+        const auto here = std::ranges::find(sum->loads, load.name, &ShardProfile::ServerLoad::name);
+        if (here == sum->loads.end()) {
+            sum->loads.push_back(load);
+            continue;
+        }
+        here->observed = saturating_sum(here->observed, load.observed);
+        here->busy = saturating_sum(here->busy, load.busy);
+    }
+    sum->set_loads(std::move(sum->loads));
 }
 
 std::int64_t ms(WallTime time) {
@@ -91,6 +123,7 @@ class Decoder {
     bool lag(LagCounts& lag);
     bool pool(std::string_view line, ShardProfile& profile);
     bool redis(std::string_view line, ShardProfile& profile);
+    bool server(std::string_view line, ShardProfile& profile);
     bool endpoint(std::string_view line, ShardProfile& profile);
     bool bucket(std::string_view line, ShardProfile& profile);
 
@@ -176,12 +209,14 @@ bool Decoder::profile(ShardProfile& profile) {
             if (!pool(line, profile)) return expected("a pool's rows and id");
         } else if (take_word(line, "redis")) {
             if (!redis(line, profile)) return expected("eight figures of Redis");
+        } else if (take_word(line, "server")) {
+            if (!server(line, profile)) return expected("two times of a server of Redis, its name");
         } else if (take_word(line, "endpoint")) {
             if (!endpoint(line, profile)) return expected("an endpoint's name");
         } else if (take_word(line, "bucket")) {
             if (!bucket(line, profile)) return expected("a bucket of an endpoint, with 9 numbers");
         } else {
-            return expected("pool, redis, endpoint, bucket or end");
+            return expected("pool, redis, server, endpoint, bucket or end");
         }
     }
     return false;
@@ -228,7 +263,19 @@ bool Decoder::redis(std::string_view line, ShardProfile& profile) {
                       take_count(line, connections.timeouts) && take_ns(line, connections.lent) &&
                       take_ns(line, connections.waited) && line.empty();
     if (!good || profile.redis) return false;
-    profile.redis = redis;
+    profile.redis = std::move(redis);
+    return true;
+}
+
+bool Decoder::server(std::string_view line, ShardProfile& profile) {
+    ShardProfile::ServerLoad load;
+    if (!profile.redis || profile.redis->loads.size() == ShardProfile::kMostServers ||
+        !take_ns(line, load.observed) || !take_ns(line, load.busy) || line.empty() ||
+        line.size() > ShardProfile::kMostName) {
+        return false;
+    }
+    load.name = line;
+    profile.redis->loads.push_back(std::move(load));
     return true;
 }
 
@@ -294,11 +341,21 @@ void ShardProfile::add_endpoint(std::string_view name, const TimeProfile& times)
 }
 
 void ShardProfile::set_pools(std::vector<PoolRows> all) {
-    const std::size_t kept = std::min(all.size(), kMostPools);
-    const auto last = all.begin() + static_cast<std::ptrdiff_t>(kept);
-    std::ranges::partial_sort(all, last, std::ranges::greater(), &PoolRows::rows);
-    all.erase(last, all.end());
+    keep_most(all, kMostPools, &PoolRows::rows);
     pools = std::move(all);
+}
+
+void ShardProfile::Redis::set_loads(std::vector<ServerLoad> all) {
+    std::erase_if(all, [](const ServerLoad& load) {
+        return load.observed.count() <= 0 || load.name.empty();
+    });
+    keep_most(all, kMostServers, &ServerLoad::busy);
+    for (ServerLoad& load : all) {
+        // A server may call itself what it likes.
+        load.name.resize(std::min(load.name.size(), kMostName));
+        std::ranges::replace(load.name, '\n', ' ');
+    }
+    loads = std::move(all);
 }
 
 ShardProfile ShardProfile::since(const ShardProfile& earlier) const {
@@ -372,6 +429,14 @@ void append_profile(std::string& out, const ShardProfile& profile) {
         add(connections.lent.count());
         add(connections.waited.count());
         out += '\n';
+        for (const auto& load :
+             std::span(redis->loads)
+                 .first(std::min(redis->loads.size(), ShardProfile::kMostServers))) {
+            out += "server";
+            add(load.observed.count());
+            add(load.busy.count());
+            out.append(" ").append(load.name).append("\n");
+        }
     }
     for (const auto& endpoint : profile.endpoints) {
         out.append("endpoint ").append(endpoint.name).append("\n");

@@ -7,6 +7,7 @@
 #include <random>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "runtime/fixture.hpp"
@@ -21,6 +22,7 @@ using runtime::TaskTimes;
 using runtime::TimeProfile;
 using runtime::WaitsFor;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 /// Its requests were at work as `times` says.
 ShardProfile profile_of(std::uint32_t shard, const TimeProfile& times,
@@ -305,6 +307,188 @@ TEST(AnalysisTest, TellsHowManyAreInWorkByLittlesLaw) {
     EXPECT_EQ(finding(analyse({profile}, {}), "concurrency")->weight, Finding::Weight::act);
 }
 
+// --- Redis --------------------------------------------------------------------------------------
+
+/// A shard that is busy for a share of its ten seconds, and saw servers that were, for shares of
+/// theirs.
+ShardProfile with_redis(std::uint32_t shard, double share,
+                        const std::vector<std::pair<std::string, double>>& servers,
+                        ShardProfile::Duration observed = 8s) {
+    ShardProfile profile = busy(shard, share);
+    std::vector<ShardProfile::ServerLoad> loads;
+    for (const auto& [name, of_server] : servers) {
+        const auto ns = std::llround(of_server * static_cast<double>(observed.count()));
+        loads.push_back({name, observed, std::chrono::nanoseconds(ns)});
+    }
+    profile.redis.emplace().servers = servers.size();
+    profile.redis->set_loads(std::move(loads));
+    return profile;
+}
+
+TEST(AnalysisTest, AServerOfRedisIsTheSameForAllShards) {
+    // One of them has seen it for longer: (0.25 x 8 + 0.2 x 4) / 12.
+    const Analysis analysis =
+        analyse({with_redis(0, 0.1, {{"a", 0.25}}), with_redis(1, 0.1, {{"a", 0.2}}, 4s)}, {});
+    ASSERT_EQ(analysis.redis.size(), 1u);
+    const RedisLoad& load = analysis.redis[0];
+    EXPECT_EQ(load.name, "a");
+    EXPECT_DOUBLE_EQ(load.observed, 8);
+    EXPECT_NEAR(load.utilisation, 2.8 / 12, 1e-9);
+    EXPECT_NEAR(load.busiest, 0.25, 1e-9);
+    EXPECT_NEAR(load.headroom, 0.7 / 0.25, 1e-9);
+    EXPECT_EQ(load.zone, Zone::easy);
+    EXPECT_EQ(analysis.primaries_needed, 1u);
+}
+
+TEST(AnalysisTest, TheBusiestTimeOfRedisCountsAndTheBusiestServerIsFirst) {
+    const Analysis analysis = analyse(
+        {with_redis(0, 0.1, {{"a", 0.1}, {"b", 0.2}}), with_redis(0, 0.1, {{"a", 0.9}, {"b", 0.2}}),
+         with_redis(0, 0.1, {{"a", 0.2}, {"b", 0.5}})},
+        {});
+    ASSERT_EQ(analysis.redis.size(), 2u);
+    EXPECT_EQ(analysis.redis[0].name, "a");
+    EXPECT_NEAR(analysis.redis[0].utilisation, 0.4, 1e-9);
+    EXPECT_NEAR(analysis.redis[0].busiest, 0.9, 1e-9);
+    EXPECT_DOUBLE_EQ(analysis.redis[0].observed, 24);
+    EXPECT_EQ(analysis.redis[0].zone, Zone::knee);
+    EXPECT_EQ(analysis.redis[1].zone, Zone::usual);
+}
+
+TEST(AnalysisTest, TellsHowMuchMoreRedisBears) {
+    const Analysis analysis = analyse({with_redis(0, 0.6, {{"10.0.0.7:6379", 0.2}})}, {});
+    const Finding* const redis = finding(analysis, "redis");
+    ASSERT_NE(redis, nullptr);
+    EXPECT_EQ(redis->weight, Finding::Weight::fine);
+    EXPECT_EQ(redis->says,
+              "the Redis server 10.0.0.7:6379 is busy for 20.0 % of the time: it bears 3.50 times "
+              "this load up to the knee at 70.0 %");
+    EXPECT_THAT(redis->arithmetic, HasSubstr("0.70 / 0.200 = 3.50 times this load"));
+    EXPECT_THAT(redis->arithmetic, HasSubstr("the reserve asks for 1.30 times"));
+    EXPECT_EQ(analysis.shards_needed, 2u) << "0.6 / 0.538: Redis is not in the way";
+    EXPECT_THAT(finding(analysis, "shards")->says, HasSubstr("2 shards instead of 1"));
+}
+
+TEST(AnalysisTest, AServerThatDoesNothingBearsAnything) {
+    const Analysis analysis = analyse({with_redis(0, 0.1, {{"a", 0}})}, {});
+    EXPECT_EQ(finding(analysis, "redis")->weight, Finding::Weight::fine);
+    EXPECT_THAT(finding(analysis, "redis")->says, HasSubstr("bears over 1000 times this load"));
+    EXPECT_EQ(analysis.primaries_needed, 1u);
+    EXPECT_TRUE(analyse({busy(0, 0.1)}, {}).redis.empty());
+    EXPECT_EQ(analyse({busy(0, 0.1)}, {}).primaries_needed, std::nullopt);
+}
+
+// 0.7 / 1.3 = 0.538: below the knee, but not with the reserve.
+TEST(AnalysisTest, NearTheKneeOfRedisMoreShardsDoNotHelp) {
+    // Of shards alone, 1.6 / 0.538 = 2.97 are needed.
+    Analysis analysis =
+        analyse({with_redis(0, 0.8, {{"a", 0.6}}), with_redis(1, 0.8, {{"a", 0.6}})}, {});
+    EXPECT_EQ(finding(analysis, "redis")->weight, Finding::Weight::notice);
+    EXPECT_EQ(
+        finding(analysis, "redis")->says,
+        "the Redis server a is busy for 60.0 % of the time, which is near the knee at 70.0 %. "
+        "More shards do not help; larger batches do, and Redis Cluster with 2 primary "
+        "servers");
+    EXPECT_THAT(finding(analysis, "redis")->arithmetic, HasSubstr("0.60 / 0.54 = 1.11"));
+    EXPECT_EQ(analysis.primaries_needed, 2u);
+    EXPECT_EQ(analysis.shards_needed, std::nullopt);
+    // 0.7 / 0.6 = 1.17 times the load is borne, and 1.6 x 1.17 / 0.7 = 2.67.
+    const Finding* shards = finding(analysis, "shards");
+    EXPECT_EQ(shards->weight, Finding::Weight::act);
+    EXPECT_EQ(shards->says,
+              "no number of shards bears this load with the reserve, because Redis does not. For "
+              "the 1.17 times this load that it bears, 3 shards instead of 2 are needed; more do "
+              "not help");
+    EXPECT_THAT(shards->arithmetic, HasSubstr("1.60 x 1.17 / 0.70 = 2.67"));
+
+    analysis = analyse({with_redis(0, 0.2, {{"a", 0.6}}), with_redis(1, 0.2, {{"a", 0.6}})}, {});
+    shards = finding(analysis, "shards");
+    EXPECT_EQ(shards->weight, Finding::Weight::notice);
+    EXPECT_THAT(shards->says, HasSubstr("that it bears, 1 shard of the 2 is enough; more do not"));
+
+    // What is borne with the reserve exactly is borne.
+    analysis = analyse({with_redis(0, 0.8, {{"a", 0.7}})}, {.reserve = 0});
+    EXPECT_EQ(analysis.shards_needed, 2u);
+    EXPECT_EQ(analysis.primaries_needed, 1u);
+}
+
+TEST(AnalysisTest, AboveTheKneeOfRedisPrimariesAreNeeded) {
+    const Analysis analysis = analyse(
+        {with_redis(0, 0.9, {{"a", 0.9}, {"b", 0.85}}), with_redis(1, 0.9, {{"a", 0.9}})}, {});
+    const Finding* const redis = finding(analysis, "redis");
+    EXPECT_EQ(redis->weight, Finding::Weight::act);
+    EXPECT_THAT(redis->says, HasSubstr("the busiest of 2 Redis servers, a, is busy for 90.0 %"));
+    EXPECT_THAT(redis->says, HasSubstr("above the knee at 70.0 %. More shards do not help"));
+    EXPECT_THAT(redis->says, HasSubstr("4 primary servers instead of 2"));
+    EXPECT_EQ(analysis.primaries_needed, 4u) << "1.75 / 0.538";
+    EXPECT_EQ(analysis.shards_needed, std::nullopt);
+    EXPECT_THAT(finding(analysis, "shards")->says,
+                HasSubstr("For this load, 3 shards instead of 2 are needed; more do not help"));
+}
+
+TEST(AnalysisTest, WhereOneServerHasAllPoolsTheyAreToBeMoved) {
+    Analysis analysis = analyse({with_redis(0, 0.1, {{"a", 0.8}, {"b", 0.1}, {"c", 0.2}})}, {});
+    EXPECT_EQ(analysis.primaries_needed, 3u) << "1.1 / 0.538";
+    EXPECT_THAT(finding(analysis, "redis")->says,
+                HasSubstr("moving pools to the other servers, which are busy for 15.0 % on "
+                          "average"));
+
+    ShardProfile hot = with_redis(0, 0.1, {{"a", 0.8}, {"b", 0.1}});
+    hot.rows = 1000;
+    hot.pools = {{"autos", 900}, {"boats", 100}};
+    analysis = analyse({hot}, {});
+    EXPECT_THAT(finding(analysis, "redis")->says,
+                HasSubstr("Pool autos has 90.0 % of all rows, and all of it is on one server"));
+    EXPECT_EQ(finding(analysis, "hot pool"), nullptr) << "no shard has it";
+}
+
+// Each was the primary for half of the time.
+TEST(AnalysisTest, AServerThatTookOverIsNoSecondOne) {
+    Analysis analysis =
+        analyse({with_redis(0, 0.1, {{"a", 0.4}}), with_redis(0, 0.1, {{"b", 0.3}})}, {});
+    EXPECT_EQ(analysis.redis.size(), 2u);
+    EXPECT_EQ(analysis.primaries, 1u);
+    EXPECT_EQ(analysis.primaries_needed, 1u) << "0.4 / 2 + 0.3 / 2";
+    EXPECT_THAT(finding(analysis, "redis")->says, HasSubstr("the Redis server a is busy"));
+
+    analysis = analyse({with_redis(0, 0.1, {{"a", 0.8}}), with_redis(0, 0.1, {{"b", 0.9}})}, {});
+    EXPECT_EQ(analysis.primaries_needed, 2u) << "0.85 / 0.538";
+    EXPECT_THAT(finding(analysis, "redis")->says,
+                HasSubstr("the Redis server b is busy for 90.0 % of the time, which is above the "
+                          "knee at 70.0 %. More shards do not help; larger batches do, and Redis "
+                          "Cluster with 2 primary servers"));
+}
+
+TEST(AnalysisTest, WaitingForRedisIsOneFindingWithItsLoad) {
+    const auto times = std::make_unique<TimeProfile>();
+    for (int i = 0; i < 100; ++i) {
+        times->record({.running = 1ms, .waited = {0ms, 0ms, 0ms, 9ms}}, 0ms);
+    }
+    const auto analysis_of = [&](double of_redis) {
+        ShardProfile profile = with_redis(0, 0.1, {{"a", of_redis}});
+        profile.add_endpoint("POST /numbers", *times);
+        return analyse({profile}, {});
+    };
+    const auto count = [](const Analysis& analysis) {
+        return std::ranges::count(analysis.findings, "redis", &Finding::topic);
+    };
+    // The server has time: it is the way.
+    Analysis analysis = analysis_of(0.1);
+    EXPECT_EQ(count(analysis), 1);
+    EXPECT_EQ(finding(analysis, "redis")->weight, Finding::Weight::notice);
+    EXPECT_THAT(finding(analysis, "redis")->says,
+                HasSubstr("bears 7.00 times this load up to the knee at 70.0 %. 90.0 % of the time "
+                          "of requests is waiting for Redis: more shards do not make it faster; a "
+                          "machine nearer to it, or larger batches do"));
+    EXPECT_THAT(finding(analysis, "redis")->arithmetic, HasSubstr("9 ms of 10 ms on average"));
+    // It has none: what helps has been said.
+    analysis = analysis_of(0.8);
+    EXPECT_EQ(count(analysis), 1);
+    EXPECT_EQ(finding(analysis, "redis")->weight, Finding::Weight::act);
+    EXPECT_THAT(finding(analysis, "redis")->says,
+                testing::EndsWith("90.0 % of the time of requests is waiting for Redis"));
+    EXPECT_THAT(finding(analysis, "redis")->says, Not(HasSubstr("nearer")));
+}
+
 // --- connections --------------------------------------------------------------------------------
 
 // Cooper, "Introduction to Queueing Theory", and every table of Erlang C.
@@ -325,7 +509,8 @@ ShardProfile with_connections(std::uint64_t size, std::uint64_t timeouts = 0) {
     profile.redis = {
         .servers = 1,
         .calls = 10'000,
-        .connections = {.size = size, .checkouts = 10'000, .timeouts = timeouts, .lent = 20s}};
+        .connections = {.size = size, .checkouts = 10'000, .timeouts = timeouts, .lent = 20s},
+        .loads = {}};
     return profile;
 }
 

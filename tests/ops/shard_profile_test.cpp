@@ -19,6 +19,7 @@ using runtime::TimeProfile;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using PoolRows = ShardProfile::PoolRows;
+using ServerLoad = ShardProfile::ServerLoad;
 
 const WallTime kStart{1'764'380'000'000ms};
 
@@ -46,7 +47,9 @@ ShardProfile after(int seconds) {
                                      .checkouts = 7 * n,
                                      .timeouts = 2 * n,
                                      .lent = seconds * 90ms,
-                                     .waited = seconds * 5ms}};
+                                     .waited = seconds * 5ms},
+                     .loads = {{"10.0.0.7:6379", seconds * 990ms, seconds * 600ms},
+                               {"unix:/run/my redis.sock", seconds * 980ms, seconds * 20ms}}};
     const auto times = std::make_unique<TimeProfile>();
     for (int i = 0; i < seconds; ++i) {
         times->record({.running = 1ms, .stalled = 2ms, .waited = {3ms, 4ms, 5ms, 6ms}}, 7ms);
@@ -130,6 +133,41 @@ TEST(ShardProfileTest, ThePoolsWithTheMostRowsAreKept) {
     EXPECT_EQ(decoded(encoded(profile)).pools, profile.pools);
 }
 
+TEST(ShardProfileTest, TheBusiestServersAreKept) {
+    std::vector<ServerLoad> loads = {{"not seen twice yet", 0s, 0s}, {"", 1s, 1s}};
+    for (int i = 0; i < 100; ++i) loads.push_back({std::to_string(i), 200s, i * 37 % 101 * 1s});
+    ShardProfile profile;
+    profile.redis.emplace().set_loads(loads);
+    ASSERT_EQ(profile.redis->loads.size(), ShardProfile::kMostServers);
+    EXPECT_EQ(profile.redis->loads.front().busy, 100s);
+    EXPECT_EQ(profile.redis->loads.back().busy, 36s);
+    EXPECT_EQ(decoded(encoded(profile)).redis, profile.redis);
+}
+
+TEST(ShardProfileTest, WhateverAServerIsCalledItCanBeRead) {
+    ShardProfile profile;
+    profile.redis.emplace().set_loads({{" a\nend\n", 2s, 1s}, {std::string(1000, 'x'), 2s, 1s}});
+    const ShardProfile read = decoded(encoded(profile));
+    ASSERT_EQ(read.redis->loads.size(), 2u);
+    EXPECT_EQ(read.redis->loads[0].name, " a end ");
+    EXPECT_EQ(read.redis->loads[1].name, std::string(ShardProfile::kMostName, 'x'));
+}
+
+TEST(ShardProfileTest, ServersThatWereNotSeenMeanwhileAreNotThere) {
+    EXPECT_TRUE(after(5).since(after(5)).redis->loads.empty());
+    ShardProfile later = after(8);
+    later.redis->loads.push_back({"new", 3s, 2500ms});
+    const auto loads = later.since(after(5)).redis->loads;
+    EXPECT_THAT(loads, ElementsAre(ServerLoad{"new", 3s, 2500ms},
+                                   ServerLoad{"10.0.0.7:6379", 3 * 990ms, 3 * 600ms},
+                                   ServerLoad{"unix:/run/my redis.sock", 3 * 980ms, 3 * 20ms}))
+        << "in the order of what they did meanwhile";
+    // It has been forgotten, and come back.
+    ShardProfile fewer = after(8);
+    fewer.redis->loads[0].observed = 1s;
+    EXPECT_EQ(fewer.since(after(5)).redis->loads.size(), 1u);
+}
+
 TEST(ShardProfileTest, SeveralStandOneBehindTheOther) {
     std::string text = encoded(after(1));
     append_missing(text, 7);
@@ -170,8 +208,17 @@ TEST(ShardProfileTest, WhatIsNoProfileIsRefusedWithItsLine) {
     EXPECT_THAT(refused("work 300", "work x300"), HasSubstr("line 3: "));
     EXPECT_THAT(refused("pool 800 ", "pool 800"), HasSubstr("line 4: "));
     EXPECT_THAT(refused("redis 3 ", "redis 3 3 "), HasSubstr("line 6: "));
-    EXPECT_THAT(refused("endpoint POST /numbers\n", ""), HasSubstr("line 7: "));
-    EXPECT_THAT(refused("bucket ", "bucket 99999999 "), HasSubstr("line 8: "));
+    EXPECT_THAT(refused("server 990000000 ", "server "), HasSubstr("line 7: "));
+    EXPECT_THAT(refused("server 990000000 ", "server -990000000 "), HasSubstr("line 7: "));
+    EXPECT_THAT(refused(" 10.0.0.7:6379\n", "\n"), HasSubstr("line 7: "));
+    EXPECT_THAT(refused("10.0.0.7:6379", std::string(257, 'x')), HasSubstr("line 7: "));
+    EXPECT_THAT(refused("redis 3 50 1 16 7 2 90000000 5000000\n", ""),
+                HasSubstr("line 6: expected two times of a server"));
+    EXPECT_THAT(refused("endpoint POST /numbers\n", ""), HasSubstr("line 9: "));
+    EXPECT_THAT(refused("bucket ", "bucket 99999999 "), HasSubstr("line 10: "));
+    std::string servers;
+    for (std::size_t i = 0; i < ShardProfile::kMostServers; ++i) servers += "server 2 1 more\n";
+    EXPECT_THAT(refused("server 99", servers + "server 99"), HasSubstr("line 71: "));
     EXPECT_THAT(refused("end\n", "ent\n"), HasSubstr("expected pool, redis"));
     EXPECT_FALSE(decode_profiles("GET / HTTP/1.1\r\n\r\n"));
     EXPECT_THAT(refused("work 300", "work 9999999999999999300"), HasSubstr("line 3: "));
@@ -182,6 +229,7 @@ TEST(ShardProfileTest, SumsOfManyStayWithinTheirTypes) {
     const auto longest = std::chrono::nanoseconds::max();
     most.observed = most.busy = most.cpu = longest;
     most.redis->connections.lent = most.redis->connections.waited = longest;
+    most.redis->loads[0].observed = most.redis->loads[0].busy = longest;
     for (auto& [index, bucket] : most.endpoints.at(0).buckets) {
         bucket.times = {longest, longest, {longest, longest, longest, longest}};
         bucket.queued = longest;
@@ -190,6 +238,8 @@ TEST(ShardProfileTest, SumsOfManyStayWithinTheirTypes) {
     sum.add(most);
     EXPECT_EQ(sum.busy, longest);
     EXPECT_EQ(sum.redis->connections.waited, longest);
+    EXPECT_EQ(sum.redis->loads[0], most.redis->loads[0]);
+    EXPECT_EQ(sum.redis->loads[1].busy, 40ms);
     for (const auto& [index, bucket] : sum.endpoints.at(0).buckets) {
         EXPECT_EQ(bucket.times, most.endpoints[0].buckets[index].times);
         EXPECT_EQ(bucket.queued, longest);

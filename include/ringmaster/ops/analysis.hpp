@@ -75,6 +75,17 @@ struct ShardLoad {
     double lag_p50 = 0, lag_p99 = 0, lag_p999 = 0;  ///< seconds
 };
 
+/// A primary server of Redis, which carries out commands in one thread, whichever shard, of
+/// whichever machine, they come from: more shards do not make it faster.
+struct RedisLoad {
+    std::string name;        ///< its address
+    double observed = 0;     ///< seconds, by the shard that watched it longest
+    double utilisation = 0;  ///< the share of time in which that thread had a processor
+    double busiest = 0;      ///< the same, in the busiest of the profiles that were given
+    Zone zone = Zone::easy;  ///< by `busiest`
+    double headroom = 0;     ///< so many times this load it bears up to the knee: knee / busiest
+};
+
 /// What follows, for people: what to do, and why, with the arithmetic.
 struct Finding {
     enum class Weight : std::uint8_t {
@@ -103,9 +114,15 @@ struct Analysis {
     RequestTimes all;
     std::vector<RequestTimes> endpoints;  ///< those with the most time first
     std::vector<ShardLoad> shards;
+    /// The busiest first; empty where nothing is known of any. After a failover, more than
+    /// primaries.
+    std::vector<RedisLoad> redis;
+    std::size_t primaries = 0;  ///< of Redis, at one time
     /// How many shards bear this load and the reserve below the knee. Nothing where no number of
-    /// them does, because of what only one of them can do.
+    /// them does, because of what only one of them can do, or because Redis does not.
     std::optional<std::size_t> shards_needed;
+    /// How many primaries of Redis do, if pools are spread evenly. Nothing where `redis` is empty.
+    std::optional<std::size_t> primaries_needed;
     /// Connections to Redis that each shard needs for calls that wait for replicas, and how long a
     /// checkout should wait at most, in seconds. Nothing where there were no such calls.
     std::optional<std::size_t> connections_needed;

@@ -59,15 +59,28 @@ struct ShardProfile {
         Duration waited{};
         friend bool operator==(const Connections&, const Connections&) = default;
     };
+    /// A server of Redis, whoever gave it work: all shards see the same.
+    struct ServerLoad {
+        std::string name;     ///< its address
+        Duration observed{};  ///< it was watched; without the times in which it was started
+        Duration busy{};      ///< its main thread had a processor, meanwhile
+        friend bool operator==(const ServerLoad&, const ServerLoad&) = default;
+    };
     struct Redis {
         std::uint64_t servers = 0;  ///< not a sum
         std::uint64_t calls = 0;
-        std::uint64_t failed = 0;  ///< of these, without an answer
-        Connections connections;   ///< for calls that wait for replicas
+        std::uint64_t failed = 0;       ///< of these, without an answer
+        Connections connections{};      ///< for calls that wait for replicas
+        std::vector<ServerLoad> loads;  ///< of primaries, the busiest first
         friend bool operator==(const Redis&, const Redis&) = default;
+
+        /// Keeps the kMostServers busiest of those that have been watched for some time. Names are
+        /// made such that they can be written.
+        void set_loads(std::vector<ServerLoad> all);
     };
-    /// More pools, endpoints, or characters of a name are not written.
+    /// More pools, servers, endpoints, or characters of a name are not written.
     static constexpr std::size_t kMostPools = 20;
+    static constexpr std::size_t kMostServers = 64;
     static constexpr std::size_t kMostEndpoints = 64;
     static constexpr std::size_t kMostName = 256;
 

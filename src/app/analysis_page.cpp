@@ -234,14 +234,21 @@ std::string shard_name(const ShardLoad& load) {
     return "shard " + std::to_string(load.shard);
 }
 
-std::string utilisation_view(const Analysis& analysis) {
-    const std::string knee = "path class=\"mark\"" +
-                             attribute("d", "M" + std::to_string(kWidth * analysis.knee) + " 0V10");
+std::string server_name(const ops::RedisLoad& load) {
+    return load.name;
+}
+
+/// Of shards, or of servers of Redis.
+template <class Load>
+std::string utilisation_view(const std::vector<Load>& loads, std::string (*name_of)(const Load&),
+                             double at_knee) {
+    const std::string knee =
+        "path class=\"mark\"" + attribute("d", "M" + std::to_string(kWidth * at_knee) + " 0V10");
     std::string bars;
-    for (const ShardLoad& load : analysis.shards) {
+    for (const Load& load : loads) {
         const double mean = kWidth * share(load.utilisation);
         const std::string busiest = percent_text(load.busiest);
-        bars += bar_row(shard_name(load),
+        bars += bar_row(name_of(load),
                         bar("busy for " + percent_text(load.utilisation),
                             rectangle("running", 0, mean, percent_text(load.utilisation)) +
                                 rectangle("busiest", mean, kWidth * share(load.busiest),
@@ -251,8 +258,14 @@ std::string utilisation_view(const Analysis& analysis) {
                 "\n";
     }
     constexpr std::size_t kFew = 12;
-    return element(analysis.shards.size() > kFew ? "div class=\"bars many\"" : "div class=\"bars\"",
-                   bars);
+    return element(loads.size() > kFew ? "div class=\"bars many\"" : "div class=\"bars\"", bars);
+}
+
+std::string utilisation_legend(const Analysis& analysis) {
+    return element("ul class=\"legend\"",
+                   key("li", "running", "busy") +
+                       key("li", "busiest", "busiest time that was measured") +
+                       text_element("li", "the line: the knee, " + percent_text(analysis.knee)));
 }
 
 std::string curve_view(const Analysis& analysis) {
@@ -337,15 +350,11 @@ std::string shards_section(const Analysis& analysis) {
                         duration_text(load.lag_p99), duration_text(load.lag_p999),
                         number_text(load.cpu), observed_text(load.observed)});
     }
-    const std::string keys = element(
-        "ul class=\"legend\"",
-        key("li", "running", "busy") + key("li", "busiest", "busiest time that was measured") +
-            text_element("li", "the line: the knee, " + percent_text(analysis.knee)));
     return element("section",
-                   heading("Shards", keys) +
+                   heading("Shards", utilisation_legend(analysis)) +
                        element("div class=\"plots\"",
                                plot("Share of time in which the thread is busy",
-                                    utilisation_view(analysis)) +
+                                    utilisation_view(analysis.shards, shard_name, analysis.knee)) +
                                    plot("How long what needs the thread for 1 ms takes, in ms, by "
                                         "how busy it is: 1 / (1 - u)",
                                         curve_view(analysis))) +
@@ -353,6 +362,25 @@ std::string shards_section(const Analysis& analysis) {
                        table({"Shard", "busy", "busiest", "stretch", "zone", "requests/s", "rows/s",
                               "lag p50", "lag p99", "lag p99.9", "cores", "observed"},
                              rows)) +
+           "\n";
+}
+
+std::string redis_section(const Analysis& analysis) {
+    if (analysis.redis.empty()) return "";
+    std::vector<Cells> rows;
+    for (const ops::RedisLoad& load : analysis.redis) {
+        rows.push_back({server_name(load), percent_text(load.utilisation),
+                        percent_text(load.busiest), times_text(load.headroom),
+                        std::string(zone_name(load.zone)), observed_text(load.observed)});
+    }
+    return element("section",
+                   heading("Redis servers", utilisation_legend(analysis)) +
+                       element("div class=\"plots\"",
+                               plot("Share of time in which the main thread is busy",
+                                    utilisation_view(analysis.redis, server_name, analysis.knee)) +
+                                   table({"Server", "busy", "busiest",
+                                          "times this load up to the knee", "zone", "observed"},
+                                         rows))) +
            "\n";
 }
 
@@ -428,7 +456,8 @@ std::string analysis_html(const Analysis& analysis, const Notes& notes) {
         "\n" +
         element("main", tiles(analysis) + findings_section(analysis) +
                             bands_section(analysis, parts) + endpoints_section(analysis, parts) +
-                            shards_section(analysis) + notes_section(notes)) +
+                            shards_section(analysis) + redis_section(analysis) +
+                            notes_section(notes)) +
         "\n";
     std::string page(analysis_page_frame());
     return page.insert(page.rfind("</body>"), content);

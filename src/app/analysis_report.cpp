@@ -186,14 +186,19 @@ std::string endpoints_text(const Analysis& analysis, const std::vector<Part>& pa
                       rows, parts, 48);
 }
 
-/// How far its mean and its busiest time go.
-std::string utilisation_bar(const ShardLoad& load, double knee) {
-    constexpr std::size_t kWidth = 50;
-    const auto place = [](double utilisation) {
-        return static_cast<std::size_t>(std::lround(share(utilisation) * kWidth));
+constexpr std::string_view kBusyLegend =
+    "\n█ busy   ░ in the busiest time that was measured   ┊ the knee\n";
+
+/// How far the mean and the busiest time of a shard, or of a server of Redis, go in `width`
+/// characters.
+template <class Load>
+std::string utilisation_bar(const Load& load, double knee, std::size_t width) {
+    const auto place = [&](double utilisation) {
+        return static_cast<std::size_t>(
+            std::lround(share(utilisation) * static_cast<double>(width)));
     };
     std::string bar;
-    for (std::size_t i = 0; i < kWidth; ++i) {
+    for (std::size_t i = 0; i < width; ++i) {
         const bool free = i >= place(load.utilisation) && i >= place(load.busiest);
         bar += !free ? (i < place(load.utilisation) ? "█" : "░") : (i == place(knee) ? "┊" : "·");
     }
@@ -258,18 +263,34 @@ std::string shards_text(const Analysis& analysis) {
     for (const ShardLoad& shard : analysis.shards) {
         const std::string name = std::to_string(shard.shard);
         load.add({name, percent_text(shard.utilisation), percent_text(shard.busiest),
-                  utilisation_bar(shard, analysis.knee), number_text(shard.stretch),
+                  utilisation_bar(shard, analysis.knee, 50), number_text(shard.stretch),
                   std::string(zone_name(shard.zone))});
         work.add({name, number_text(shard.per_second), number_text(shard.rows_per_second),
                   duration_text(shard.lag_p50), duration_text(shard.lag_p99),
                   duration_text(shard.lag_p999), number_text(shard.cpu),
                   observed_text(shard.observed)});
     }
-    return heading("Shards") + load.text() +
-           "\n█ busy   ░ in the busiest time that was measured   ┊ the knee\n\n" + work.text() +
+    return heading("Shards") + load.text() + std::string(kBusyLegend) + "\n" + work.text() +
            heading(
                "How long what needs the thread for 1 ms takes, in ms, by how busy the thread is") +
            curve_text(analysis);
+}
+
+std::string redis_text(const Analysis& analysis) {
+    Table table({{"server"},
+                 {"busy", Align::right},
+                 {"busiest", Align::right},
+                 {""},
+                 {"bears", Align::right},
+                 {"zone"},
+                 {"observed", Align::right}});
+    for (const ops::RedisLoad& load : analysis.redis) {
+        table.add({name_text(load.name), percent_text(load.utilisation), percent_text(load.busiest),
+                   utilisation_bar(load, analysis.knee, 18), times_text(load.headroom),
+                   std::string(zone_name(load.zone)), observed_text(load.observed)});
+    }
+    return heading("Redis servers") + table.text() + std::string(kBusyLegend) +
+           "bears: so many times this load, up to the knee\n";
 }
 
 std::string_view sign(Finding::Weight weight) {
@@ -367,6 +388,17 @@ void append_shard(std::string& out, const ShardLoad& load) {
         .end();
 }
 
+void append_redis(std::string& out, const ops::RedisLoad& load) {
+    JsonObject(out)
+        .text("name", load.name)
+        .real("observed_s", finite(load.observed))
+        .real("utilisation", finite(load.utilisation))
+        .real("busiest", finite(load.busiest))
+        .text("zone", zone_code(load.zone))
+        .real("headroom", finite(load.headroom))
+        .end();
+}
+
 }  // namespace
 
 std::string analysis_text(const Analysis& analysis, const Notes& notes) {
@@ -375,6 +407,7 @@ std::string analysis_text(const Analysis& analysis, const Notes& notes) {
     if (!analysis.all.bands.empty()) text += bands_text(analysis.all, parts);
     if (!analysis.endpoints.empty()) text += endpoints_text(analysis, parts);
     if (!analysis.shards.empty()) text += shards_text(analysis);
+    if (!analysis.redis.empty()) text += redis_text(analysis);
     if (!analysis.findings.empty()) text += findings_text(analysis.findings);
     if (!notes.empty()) text += "\n";
     for (const std::string& note : notes) text += wrapped("Note: ", note + ".", 6);
@@ -401,7 +434,10 @@ std::string analysis_json(const Analysis& analysis, const Notes& notes) {
     });
     api::append_json_array(object.value("shards"), analysis.shards,
                            [&](const ShardLoad& load) { append_shard(out, load); });
+    api::append_json_array(object.value("redis"), analysis.redis,
+                           [&](const ops::RedisLoad& load) { append_redis(out, load); });
     count("shards_needed", analysis.shards_needed);
+    count("redis_primaries_needed", analysis.primaries_needed);
     count("connections_needed", analysis.connections_needed);
     object.real("checkout_timeout_s",
                 analysis.checkout_timeout ? finite(*analysis.checkout_timeout) : std::nullopt);

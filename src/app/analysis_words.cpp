@@ -107,6 +107,10 @@ std::string percent_text(double share) {
     return fixed(100 * app::share(share), 1) + " %";
 }
 
+std::string times_text(double times) {
+    return times >= 999.5 ? "> 999" : number_text(times);
+}
+
 std::string band_name(const ops::Band& band) {
     std::array<char, 64> text{};
     (void)std::snprintf(text.data(), text.size(), "p%.4g-%.4g", 100 * share(band.from),
@@ -141,6 +145,11 @@ std::vector<Need> needs_of(const Analysis& analysis) {
                          (analysis.shards_needed ? with_thousands(*analysis.shards_needed)
                                                  : std::string("no number of them is enough")) +
                              " (there are " + with_thousands(analysis.shards.size()) + ")"});
+    }
+    if (analysis.primaries_needed) {
+        needs.push_back({"Redis primaries needed", with_thousands(*analysis.primaries_needed) +
+                                                       " (there are " +
+                                                       with_thousands(analysis.primaries) + ")"});
     }
     if (analysis.connections_needed) {
         needs.push_back({"connections needed",

@@ -36,6 +36,7 @@ double share(double value) noexcept;
 std::string number_text(double number);
 std::string duration_text(double seconds);  ///< "12.3 us", "1.23 ms", "123 s", "2.78 h"
 std::string percent_text(double share);     ///< "12.3 %"
+std::string times_text(double times);       ///< of a load; "2.33", "> 999"
 
 std::string observed_text(double seconds);  ///< in whole seconds, "1 h 20 min"
 

@@ -53,6 +53,7 @@ RedisBackend::RedisBackend(const Config& config, const ShardSetup& setup, runtim
       catalog_(catalog),
       log_(log),
       client_(redis::make_client(reactor, client_options(config, setup.index), log)),
+      load_watch_(reactor.scheduler(), *client_),
       functions_(reactor.scheduler(), *client_,
                  {.prefix = config.redis.prefix,
                   .timeout = config.redis.admin_deadline,
@@ -121,6 +122,7 @@ Result<void> RedisBackend::recover() {
     if (auto started = follower_.start(deadline); !started) {
         return Error{started.error().code, "Redis: " + started.error().message};
     }
+    if (auto started = load_watch_.start(); !started) return started;
     log_.info("the store is " + config_.client.url.text());
     return {};
 }
@@ -137,6 +139,7 @@ Result<void> RedisBackend::begin_store(Deadline deadline) {
 }
 
 void RedisBackend::close() {
+    load_watch_.stop();
     pool_watch_.close();
     pools_.close();
     history_.close();

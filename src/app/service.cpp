@@ -33,7 +33,7 @@ namespace {
 using std::chrono::milliseconds;
 
 /// Fibers of the store, of what tells of pools and of the status feed, and of this class.
-constexpr std::size_t kOwnFibers = 19;
+constexpr std::size_t kOwnFibers = 20;
 /// For what another shard asks, at one time; and for parts of requests that are under way to it.
 constexpr std::size_t kFibersPerPeer = 64;
 /// Descriptors that are no connections: journal, snapshots, log, listening sockets, epoll and such;

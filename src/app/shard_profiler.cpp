@@ -35,7 +35,13 @@ ops::ShardProfile ShardProfiler::take() const {
                                          .checkouts = stats->pool.checkouts,
                                          .timeouts = stats->pool.timeouts,
                                          .lent = stats->pool.lent,
-                                         .waited = stats->pool.waited}};
+                                         .waited = stats->pool.waited},
+                         .loads = {}};
+        std::vector<ops::ShardProfile::ServerLoad> loads;
+        for (auto& load : parts_.backend.redis_loads()) {
+            loads.push_back({std::move(load.name), load.observed, load.busy});
+        }
+        profile.redis->set_loads(std::move(loads));
     }
     for (std::size_t i = 0; i < parts_.requests.endpoints(); ++i) {
         const auto& endpoint = parts_.requests.endpoint(i);

@@ -146,8 +146,12 @@ TEST(AnalysisPage, TellsTheFigures) {
                                 "<td>5.00</td><td>past the knee</td><td>700</td><td>0</td>"
                                 "<td>100 us</td><td>10.0 ms</td><td>2.00 s</td><td>1.02</td>"
                                 "<td>30 min</td></tr>"));
-    EXPECT_THAT(html, HasSubstr("shards needed: 3 (there are 2) · connections needed: 4 of each "
-                                "shard to Redis · checkout timeout: 25.0 ms"));
+    EXPECT_THAT(html,
+                HasSubstr("shards needed: 3 (there are 2) · Redis primaries needed: 1 (there are "
+                          "2) · connections needed: 4 of each shard to Redis · checkout "
+                          "timeout: 25.0 ms"));
+    EXPECT_THAT(html, HasSubstr("<th scope=\"row\">10.0.0.7:6379</th><td>20.0 %</td>"
+                                "<td>35.0 %</td><td>2.00</td><td>easy</td><td>59 min 56 s</td>"));
     EXPECT_THAT(html, HasSubstr("<span class=\"pill act\">act</span><div><p><strong>shards</strong>"
                                 ": 3 shards instead of 2 are needed.</p>"
                                 "<p class=\"arithmetic\">1.20 / 0.54 = 2.23</p></div>"));
@@ -173,6 +177,20 @@ TEST(AnalysisPage, DrawsPartsInProportion) {
     expect_good(html);
 }
 
+TEST(AnalysisPage, DrawsHowBusyRedisIs) {
+    const std::string html = analysis_html(example_analysis(), {});
+    EXPECT_THAT(html, HasSubstr("<h2>Redis servers</h2>"));
+    const std::size_t row = html.find("<span>10.0.0.7:6379</span>");
+    ASSERT_NE(row, html.npos);
+    const std::string bar = html.substr(row, html.find("</svg>", row) - row);
+    EXPECT_THAT(bar, AllOf(HasSubstr("class=\"running\" x=\"0.00\" width=\"200.00\""),
+                           HasSubstr("class=\"busiest\" x=\"200.00\" width=\"150.00\""),
+                           HasSubstr("M700.0")));
+    Analysis analysis = example_analysis();
+    analysis.redis.clear();
+    EXPECT_THAT(analysis_html(analysis, {}), Not(HasSubstr("<h2>Redis servers</h2>")));
+}
+
 TEST(AnalysisPage, DrawsShardsOnTheCurve) {
     const std::string html = analysis_html(example_analysis(), {});
     // 40 % is at 44 + 0.4 * 562, and 1.67 of 10 at 258 - (0.67 / 9) * 230.
@@ -185,9 +203,11 @@ TEST(AnalysisPage, LetsNoNameBecomeMarkup) {
     const std::string shown = "&lt;script&gt;alert(&#39;&amp;&quot;&#39;)&lt;/script&gt;\\x1B\\xFF";
     Analysis analysis = example_analysis();
     for (auto& endpoint : analysis.endpoints) endpoint.endpoint = hostile;
+    for (auto& server : analysis.redis) server.name = hostile;
     analysis.findings = {{hostile, Finding::Weight::act, hostile, hostile}};
     const std::string html = analysis_html(analysis, {hostile});
     expect_good(html);
+    EXPECT_THAT(html, HasSubstr("<th scope=\"row\">" + shown + "</th><td>20.0 %</td>"));
     EXPECT_THAT(html, AllOf(HasSubstr("<strong>" + shown + "</strong>: " + shown + ".</p>"),
                             HasSubstr("<p class=\"arithmetic\">" + shown + "</p>"),
                             HasSubstr("aria-label=\"" + shown + "\""),
@@ -208,12 +228,16 @@ TEST(AnalysisPage, BearsWhatIsNoNumber) {
     Analysis analysis = example_analysis();
     analysis.shards = {{.utilisation = 1, .busiest = 1, .stretch = kInfinity},
                        {.utilisation = kNan, .busiest = kNan, .stretch = kNan}};
+    analysis.redis = {
+        {.name = "idle", .headroom = kInfinity},
+        {.name = "none", .observed = kNan, .utilisation = kNan, .busiest = kNan, .headroom = kNan}};
     analysis.all = {};
     analysis.all.bands = {{}};  // of no time
     analysis.endpoints[0].mean.running = kNan;
     analysis.shards_needed = std::nullopt;
     const std::string html = analysis_html(analysis, {});
     expect_good(html);
+    EXPECT_THAT(html, HasSubstr("<td>&gt; 999</td>"));
     EXPECT_THAT(html, AllOf(HasSubstr("<td>∞</td>"), HasSubstr("no number of them is enough")));
 }
 

@@ -75,9 +75,10 @@ idle          498 us  83.2 % of the time in the shard; I/O share 91.5 %
 stalled      54.5 us  9.1 % of the time in the shard
 queued        500 us  before they came to the shard
 
-shards needed       3 (there are 2)
-connections needed  4 of each shard to Redis
-checkout timeout    25.0 ms
+shards needed           3 (there are 2)
+Redis primaries needed  1 (there are 2)
+connections needed      4 of each shard to Redis
+checkout timeout        25.0 ms
 
 Where the time goes, by how long requests took (means)
 
@@ -131,6 +132,15 @@ How long what needs the thread for 1 ms takes, in ms, by how busy the thread is
     0 %           20 %          40 %          60 %          80 %          100 %
 
 ● a shard, 2 to 9 so many, # more; · the curve; ┊ the knee at 70.0 %
+
+Redis servers
+
+server                  busy  busiest                      bears  zone     observed
+10.0.0.7:6379         20.0 %   35.0 %  ████░░·······┊····   2.00  easy  59 min 56 s
+unix:/run/redis.sock   0.1 %    0.1 %  ·············┊····    700  easy       30 min
+
+█ busy   ░ in the busiest time that was measured   ┊ the knee
+bears: so many times this load, up to the knee
 
 Findings (! to act on, - to know, ok nothing to do)
 
@@ -265,10 +275,17 @@ TEST(AnalysisText, StaysWithinItsColumns) {
     for (ops::Band& band : analysis.all.bands) band.mean = parts;
     analysis.shards.resize(64, analysis.shards[1]);
     for (std::uint32_t i = 0; i < 64; ++i) analysis.shards[i].shard = i;
+    analysis.redis.push_back({.name = std::string(256, 'r'),
+                              .observed = 360 * 86'400.0,
+                              .utilisation = 1,
+                              .busiest = 1,
+                              .zone = ops::Zone::knee,
+                              .headroom = kInfinity});
     analysis.findings.push_back(
         {"words", Finding::Weight::act, std::string(500, 'y'), std::string(500, 'z')});
     const std::string text = analysis_text(analysis, {std::string(500, 'n') + " and more"});
     EXPECT_EQ(widest(text), 100);
+    EXPECT_THAT(text, HasSubstr("\n" + std::string(25, 'r') + "…  "));
     EXPECT_THAT(text, AllOf(HasSubstr("\n" + std::string(25, 'x') + "…  "),
                             HasSubstr("\n        " + std::string(92, 'z') + "\n"),
                             HasSubstr("\nNote: " + std::string(94, 'n') + "\n")));
@@ -288,6 +305,7 @@ TEST(AnalysisText, BreaksLinesBetweenWords) {
 TEST(AnalysisText, LetsNothingControlTheTerminal) {
     Analysis analysis = example_analysis();
     analysis.endpoints[0].endpoint = "GET \x1b[2J\r\n";
+    analysis.redis[0].name = "unix:/\x1b[2J";
     analysis.findings = {{"to\x1bpic", Finding::Weight::act, "pool a\x1b[31m\nb", "1\x07\x9f"}};
     const std::string text = analysis_text(analysis, {"no\x1bte"});
     EXPECT_THAT(text,
@@ -337,6 +355,8 @@ TEST_F(AnalysisJson, HasEveryFigure) {
     EXPECT_EQ(text(json, "/endpoints/1/endpoint"), "others");
     EXPECT_EQ(text(json, "/shards/0/zone"), "easy");
     EXPECT_EQ(text(json, "/shards/1/zone"), "knee");
+    EXPECT_EQ(text(json, "/redis/1/name"), "unix:/run/redis.sock");
+    EXPECT_EQ(text(json, "/redis/1/zone"), "easy");
     EXPECT_EQ(text(json, "/findings/0/topic"), "shards");
     EXPECT_EQ(text(json, "/findings/0/weight"), "act");
     EXPECT_EQ(text(json, "/findings/0/says"), "3 shards instead of 2 are needed");
@@ -382,7 +402,12 @@ TEST_F(AnalysisJson, HasEveryFigure) {
         {"/shards/0/lag_p50_s", 12e-6},
         {"/shards/0/lag_p99_s", 1.5e-3},
         {"/shards/1/lag_p999_s", 2},
+        {"/redis/0/observed_s", 3596},
+        {"/redis/0/utilisation", 0.2},
+        {"/redis/0/busiest", 0.35},
+        {"/redis/0/headroom", 2},
         {"/shards_needed", 3},
+        {"/redis_primaries_needed", 1},
         {"/connections_needed", 4},
         {"/checkout_timeout_s", 0.025},
     };
@@ -395,10 +420,11 @@ TEST_F(AnalysisJson, HasNoTimesWhereNothingWasObserved) {
     const auto json = parse({});
     EXPECT_EQ(json["begin"].error(), simdjson::NO_SUCH_FIELD);
     EXPECT_EQ(number(json, "/mean/io_share"), 0);
-    for (const char* pointer : {"/shards_needed", "/connections_needed", "/checkout_timeout_s"}) {
+    for (const char* pointer : {"/shards_needed", "/redis_primaries_needed", "/connections_needed",
+                                "/checkout_timeout_s"}) {
         expect_null(json, pointer);
     }
-    for (const char* name : {"bands", "endpoints", "shards", "findings", "notes"}) {
+    for (const char* name : {"bands", "endpoints", "shards", "redis", "findings", "notes"}) {
         EXPECT_EQ(json[name].get_array().size(), 0) << name;
     }
 }
@@ -408,8 +434,10 @@ TEST_F(AnalysisJson, WritesNullForWhatIsNoNumber) {
     analysis.checkout_timeout = kInfinity;
     analysis.endpoints.push_back({});
     analysis.endpoints[0].per_second = kNan;
+    analysis.redis = {{.name = "idle", .headroom = kInfinity}};
     const auto json = parse(analysis);
     expect_null(json, "/shards/0/stretch");
+    expect_null(json, "/redis/0/headroom");
     expect_null(json, "/checkout_timeout_s");
     expect_null(json, "/endpoints/0/requests_per_second");
     EXPECT_EQ(number(json, "/shards/0/busiest"), 1);

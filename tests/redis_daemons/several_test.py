@@ -1,10 +1,11 @@
 """Any number of daemons share the pools that are in one Redis, whichever kind of Redis that is."""
 
+import json
 import random
 import unittest
 
 import daemons
-from daemons import Daemons, RedisDaemon, daemon
+from daemons import TOKEN, Daemons, RedisDaemon, daemon
 from daemon import Pool, main, numbers, row, wait_until
 from redis_server import Cluster, RedisServer, Sentinels
 
@@ -85,17 +86,49 @@ class Sharing:
         self.assertEqual(metrics['ringmaster_gate_state{shard="0",owner="redis",state="healthy"}'],
                          1)
 
+    def test_how_busy_redis_is_is_told(self):
+        d = self.d[0]
+        token = d.directory / "token"
+        token.write_text(TOKEN + "\n")
+        told = {}
+
+        def known():
+            for n in range(20):
+                d.batch([row(AUTOS, "busy %d" % n)])
+            done = daemon.command("analyze", "--url", "http://127.0.0.1:%d" % d.first_port,
+                                  "--token-file", token, "--seconds", 0, "--json")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            told.update(json.loads(done.stdout))
+            return len(told["redis"]) >= self.primaries
+        wait_until(known, "each primary was asked twice")
+        for server in told["redis"]:
+            self.assertIn(server["name"], self.addresses())
+            self.assertGreater(server["observed_s"], 0)
+            self.assertGreater(server["utilisation"], 0)
+            self.assertLessEqual(server["utilisation"], server["busiest"])
+            self.assertLessEqual(server["busiest"], 1)
+        self.assertEqual(len({s["name"] for s in told["redis"]}), len(told["redis"]))
+        self.assertGreaterEqual(told["redis_primaries_needed"], 1)
+        self.assertIn("redis", [finding["topic"] for finding in told["findings"]])
+
+    def addresses(self):
+        return ["127.0.0.1:%d" % server.port for server in getattr(self.redis, "servers",
+                                                                   [self.redis])]
+
 
 class OneServer(Sharing, unittest.TestCase):
     kind = RedisServer
+    primaries = 1
 
 
 class Watched(Sharing, unittest.TestCase):
     kind = Sentinels
+    primaries = 1
 
 
 class Clustered(Sharing, unittest.TestCase):
     kind = Cluster
+    primaries = 3
 
 
 class Start(unittest.TestCase):

@@ -4,6 +4,7 @@
 #include "ringmaster/base/deadline.hpp"
 #include "ringmaster/base/result.hpp"
 #include "ringmaster/ops/demand.hpp"
+#include "ringmaster/redis/load_watch.hpp"
 #include "ringmaster/ringpool/hold_history.hpp"
 #include "ringmaster/ringpool/pool_administration.hpp"
 #include "ringmaster/ringpool/store.hpp"
@@ -62,6 +63,8 @@ class Backend {
     virtual void add_figures(ShardFigures& figures) = 0;
     /// Of Redis, where that is the store.
     virtual std::optional<redis::ClientStats> redis_stats() const = 0;
+    /// Of its servers; empty where something else is the store.
+    virtual std::vector<redis::ServerLoad> redis_loads() const = 0;
 };
 
 }  // namespace ringmaster::app

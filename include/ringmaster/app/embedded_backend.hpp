@@ -64,6 +64,7 @@ class EmbeddedBackend final : public Backend {
     std::size_t own_numbers() const override;
     void add_figures(ShardFigures& figures) override;
     std::optional<redis::ClientStats> redis_stats() const override { return std::nullopt; }
+    std::vector<redis::ServerLoad> redis_loads() const override { return {}; }
 
   private:
     shard::CatalogFeed::Files definition_files();

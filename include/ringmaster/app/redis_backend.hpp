@@ -7,6 +7,7 @@
 #include "ringmaster/app/shard_process.hpp"
 #include "ringmaster/base/log.hpp"
 #include "ringmaster/redis/client.hpp"
+#include "ringmaster/redis/load_watch.hpp"
 #include "ringmaster/redis_store/catalog_follower.hpp"
 #include "ringmaster/redis_store/function_caller.hpp"
 #include "ringmaster/redis_store/redis_history.hpp"
@@ -63,6 +64,7 @@ class RedisBackend final : public Backend {
     std::size_t own_numbers() const override { return 0; }
     void add_figures(ShardFigures& figures) override;
     std::optional<redis::ClientStats> redis_stats() const override;
+    std::vector<redis::ServerLoad> redis_loads() const override { return load_watch_.loads(); }
 
   private:
     Result<void> begin_store(Deadline deadline);
@@ -77,6 +79,7 @@ class RedisBackend final : public Backend {
     const ringpool::Catalog& catalog_;
     Log& log_;
     const std::unique_ptr<redis::Client> client_;
+    redis::LoadWatch load_watch_;
     redis_store::FunctionCaller functions_;
     redis_store::CatalogFollower follower_;
     redis_store::RedisStore store_;

@@ -73,13 +73,24 @@ void watch(Console& console, std::chrono::seconds time) {
     }
 }
 
+std::vector<std::string> notes_of_missing(const ops::DecodedProfiles& answer) {
+    std::vector<std::string> notes;
+    for (const std::uint32_t shard : answer.missing) {
+        notes.push_back("shard " + std::to_string(shard) + " has not answered, and is left out");
+    }
+    return notes;
+}
+
+/// What each shard has done since its start.
+Material since_start(const ops::DecodedProfiles& answer) {
+    Material material{answer.profiles, notes_of_missing(answer)};
+    material.notes.emplace_back("since the start of each shard");
+    return material;
+}
+
 /// What each shard has done between two answers.
 Material between(const ops::DecodedProfiles& before, const ops::DecodedProfiles& after) {
-    Material material;
-    for (const std::uint32_t shard : after.missing) {
-        material.notes.push_back("shard " + std::to_string(shard) +
-                                 " has not answered, and is left out");
-    }
+    Material material{{}, notes_of_missing(after)};
     for (const ShardProfile& now : after.profiles) {
         const auto earlier = std::ranges::find(before.profiles, now.shard, &ShardProfile::shard);
         if (earlier == before.profiles.end() || earlier->started != now.started) {
@@ -158,9 +169,8 @@ ExitCode analyze_daemon(const AskAdmin& ask, const AnalyzeSettings& settings, Co
     }
     const auto after = ask_profiles(ask);
     if (!after) return fail(console, after.error());
-    Material material = between(before, *after);
-    if (settings.seconds == 0) material.notes = {"since the start of each shard"};
-    return tell(material, settings, console);
+    return tell(settings.seconds > 0 ? between(before, *after) : since_start(*after), settings,
+                console);
 }
 
 ExitCode analyze_files(const AnalyzeSettings& settings, Console& console) {

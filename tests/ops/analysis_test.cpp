@@ -320,7 +320,8 @@ ShardProfile with_redis(std::uint32_t shard, double share,
         const auto ns = std::llround(of_server * static_cast<double>(observed.count()));
         loads.push_back({name, observed, std::chrono::nanoseconds(ns)});
     }
-    profile.redis.emplace().servers = servers.size();
+    profile.redis = ShardProfile::Redis();
+    profile.redis->servers = servers.size();
     profile.redis->set_loads(std::move(loads));
     return profile;
 }

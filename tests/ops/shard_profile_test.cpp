@@ -137,7 +137,8 @@ TEST(ShardProfileTest, TheBusiestServersAreKept) {
     std::vector<ServerLoad> loads = {{"not seen twice yet", 0s, 0s}, {"", 1s, 1s}};
     for (int i = 0; i < 100; ++i) loads.push_back({std::to_string(i), 200s, i * 37 % 101 * 1s});
     ShardProfile profile;
-    profile.redis.emplace().set_loads(loads);
+    profile.redis = ShardProfile::Redis();
+    profile.redis->set_loads(loads);
     ASSERT_EQ(profile.redis->loads.size(), ShardProfile::kMostServers);
     EXPECT_EQ(profile.redis->loads.front().busy, 100s);
     EXPECT_EQ(profile.redis->loads.back().busy, 36s);
@@ -146,7 +147,8 @@ TEST(ShardProfileTest, TheBusiestServersAreKept) {
 
 TEST(ShardProfileTest, WhateverAServerIsCalledItCanBeRead) {
     ShardProfile profile;
-    profile.redis.emplace().set_loads({{" a\nend\n", 2s, 1s}, {std::string(1000, 'x'), 2s, 1s}});
+    profile.redis = ShardProfile::Redis();
+    profile.redis->set_loads({{" a\nend\n", 2s, 1s}, {std::string(1000, 'x'), 2s, 1s}});
     const ShardProfile read = decoded(encoded(profile));
     ASSERT_EQ(read.redis->loads.size(), 2u);
     EXPECT_EQ(read.redis->loads[0].name, " a end ");

@@ -45,9 +45,14 @@ class Analyze(unittest.TestCase):
         told = json.loads(self.analyze(self.records, "--json"))
         return {each["endpoint"]: each["requests"] for each in told["endpoints"]}
 
-    def wait_until_recorded(self, singles):
+    def wait_until_recorded(self):
         def all_of_them():
-            return list(self.records.glob("*")) and self.recorded().get("GET /numbers") == singles
+            if not list(self.records.glob("*")):
+                return False
+            # Each shard writes its file when its own period is over.
+            recorded = self.recorded()
+            return (recorded.get("GET /numbers"), recorded.get("POST /numbers")) == (SINGLES,
+                                                                                     BATCHES)
         wait_until(all_of_them, "the requests are in the files")
 
     def test_of_a_daemon_that_runs(self):
@@ -84,7 +89,7 @@ class Analyze(unittest.TestCase):
     def test_of_what_was_recorded(self):
         self.start({"analysis": RECORD})
         self.ask_for_numbers()
-        self.wait_until_recorded(SINGLES)
+        self.wait_until_recorded()
         # Killed anywhere, also while it writes, a shard loses its last period at most.
         self.fleet.kill()
         self.assertEqual(self.recorded()["GET /numbers"], SINGLES)

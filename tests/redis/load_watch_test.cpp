@@ -179,9 +179,6 @@ TEST_F(LoadWatchTest, EndsWithoutWaitingForAnAnswer) {
     EXPECT_FALSE(watch.start()) << "and for good";
 }
 
-// --- a real server
-// --------------------------------------------------------------------------------
-
 struct LoadOfRealServer : ClientTest {
     double cpu_seconds(const RedisServer& server) {
         return std::stod(server.info("used_cpu_user_main_thread")) +

@@ -432,6 +432,7 @@ std::string analysis_json(const Analysis& analysis, const Notes& notes) {
         append_times(out, endpoint, times);
         endpoint.end();
     });
+    object.real("shed_share", finite(analysis.shed));
     api::append_json_array(object.value("shards"), analysis.shards,
                            [&](const ShardLoad& load) { append_shard(out, load); });
     api::append_json_array(object.value("redis"), analysis.redis,

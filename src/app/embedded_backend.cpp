@@ -179,6 +179,12 @@ std::size_t EmbeddedBackend::own_numbers() const {
     return numbers;
 }
 
+std::uint64_t EmbeddedBackend::shed_rows() const {
+    std::uint64_t rows = ringpool::shed_of(own_store_->counters().overflows);
+    for (const auto& gate : gates_) rows += ringpool::shed_of(gate->overflows());
+    return rows;
+}
+
 void EmbeddedBackend::add_figures(ShardFigures& figures) {
     figures.pools = pool_watch_->look();
     figures.tells_numbers = true;

@@ -175,6 +175,10 @@ std::optional<redis::ClientStats> RedisBackend::redis_stats() const {
     return client_->stats();
 }
 
+std::uint64_t RedisBackend::shed_rows() const {
+    return ringpool::shed_of(guarded_.overflows());
+}
+
 void RedisBackend::add_figures(ShardFigures& figures) {
     // Pools are the same for all shards, so one of them is enough to ask Redis for how they stand.
     figures.tells_numbers = self_ == 0;

@@ -27,6 +27,7 @@ ops::ShardProfile ShardProfiler::take() const {
     profile.cpu = read_process_figures().cpu;
     profile.lag = ops::LagCounts(parts_.reactor.lag());
     add_pools(profile);
+    profile.shed = parts_.backend.shed_rows();
     if (const auto stats = parts_.backend.redis_stats()) {
         profile.redis = {.servers = stats->servers,
                          .calls = stats->calls,

@@ -526,9 +526,8 @@ void find_waits(Analysis& analysis) {
         const char* advice;
     } waits[] = {
         {"journal", mean.journal, "the journal",
-         "more shards do not make the disk faster; fsync = \"interval\" instead of \"always\", or "
-         "a "
-         "faster disk does"},
+         "more shards do not make the disk faster; fsync = \"everysec\" instead of "
+         "\"always\", or a faster disk does"},
         {"other shards", mean.shards, "the shards that own the pools",
          "larger batches, or fewer shards, make fewer calls"},
     };
@@ -556,6 +555,24 @@ void find_waits(Analysis& analysis) {
              "in the kernel, or the clocks of the machines differ",
              milliseconds(mean.queued) + " queued, " + milliseconds(total) + " in the shard"});
     }
+}
+
+/// Load that was turned away is in no figure of the stores.
+void find_shed(Analysis& analysis, const std::vector<ShardProfile>& sums) {
+    double rows = 0;
+    double shed = 0;
+    for (const ShardProfile& sum : sums) {
+        rows += static_cast<double>(sum.rows);
+        shed += static_cast<double>(sum.shed);
+    }
+    if (shed <= 0) return;
+    analysis.shed = shed / (rows + shed);
+    analysis.findings.push_back(
+        {"shed", Finding::Weight::act,
+         percent(analysis.shed) +
+             " of all rows were answered with the overflow number, because the store, or the shard "
+             "that has the pool, was slow or away: more was asked than the utilisation tells of",
+         text("%.0f of %.0f rows", shed, rows + shed)});
 }
 
 /// Little's law: how many there are is how many come, times how long they stay.
@@ -676,6 +693,7 @@ Analysis analyse(const std::vector<ShardProfile>& profiles, const AnalysisOption
     find_cores(analysis, whole);
     find_redis(analysis, whole, options);
     find_waits(analysis);
+    find_shed(analysis, sums);
     find_concurrency(analysis, sums);
     find_connections(analysis, sums, options);
     return analysis;

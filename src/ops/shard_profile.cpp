@@ -22,6 +22,7 @@ constexpr std::string_view kMissing = "missing";
 template <class Profile, class Visit>
 void for_each_sum(Profile& profile, Visit&& visit) {
     visit(profile.rows);
+    visit(profile.shed);
     for (auto& count : profile.lag.counts) visit(count);
 }
 
@@ -366,6 +367,7 @@ ShardProfile ShardProfile::since(const ShardProfile& earlier) const {
     change.busy -= earlier.busy;
     change.cpu -= earlier.cpu;
     change.rows = minus(rows, earlier.rows);
+    change.shed = minus(shed, earlier.shed);
     for (std::size_t i = 0; i < LagCounts::kBounds; ++i) {
         change.lag.counts[i] = minus(lag.counts[i], earlier.lag.counts[i]);
     }
@@ -385,6 +387,7 @@ void ShardProfile::add(const ShardProfile& other) {
     busy = saturating_sum(busy, other.busy);
     cpu = saturating_sum(cpu, other.cpu);
     rows += other.rows;
+    shed += other.shed;
     for (std::size_t i = 0; i < LagCounts::kBounds; ++i) lag.counts[i] += other.lag.counts[i];
     for (const PoolRows& more : other.pools) {
         const auto here = std::ranges::find(pools, more.id, &PoolRows::id);

@@ -295,6 +295,23 @@ TEST(AnalysisTest, TellsWhatRequestsWaitFor) {
     EXPECT_NE(finding(analysis_of({.running = 1ms}, 1500us), "queue"), nullptr);
 }
 
+TEST(AnalysisTest, TellsOfLoadThatWasShed) {
+    ShardProfile first = busy(0, 0.3);
+    ShardProfile second = busy(1, 0.3);
+    first.rows = 600;
+    second.rows = 300;
+    EXPECT_EQ(finding(analyse({first, second}, {}), "shed"), nullptr);
+    first.shed = 75;
+    second.shed = 25;
+    const Analysis analysis = analyse({first, second}, {});
+    EXPECT_DOUBLE_EQ(analysis.shed, 0.1);
+    const Finding* const shed = finding(analysis, "shed");
+    ASSERT_NE(shed, nullptr);
+    EXPECT_EQ(shed->weight, Finding::Weight::act);
+    EXPECT_THAT(shed->says, HasSubstr("10.0 % of all rows"));
+    EXPECT_EQ(shed->arithmetic, "100 of 1000 rows");
+}
+
 // 100 requests of 10 s within 10 s: a hundred at one time.
 TEST(AnalysisTest, TellsHowManyAreInWorkByLittlesLaw) {
     const auto times = std::make_unique<TimeProfile>();

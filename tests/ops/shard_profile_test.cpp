@@ -39,6 +39,7 @@ ShardProfile after(int seconds) {
     profile.lag.counts[2] = 10 * n;
     profile.lag.counts[40] = n;
     profile.rows = 1000 * n;
+    profile.shed = 30 * n;
     profile.pools = {{"autos", 800 * n}, {"boats", 200 * n}};
     profile.redis = {.servers = 3,
                      .calls = 50 * n,
@@ -85,6 +86,7 @@ void expect_equal(const ShardProfile& a, const ShardProfile& b) {
     EXPECT_EQ(a.busy, b.busy);
     EXPECT_EQ(a.cpu, b.cpu);
     EXPECT_EQ(a.rows, b.rows);
+    EXPECT_EQ(a.shed, b.shed);
 }
 
 TEST(ShardProfileTest, IsReadAsItWasWritten) {

@@ -82,8 +82,10 @@ class Analyze(unittest.TestCase):
         self.start()
         self.fleet.stop_shard(1)
         self.addCleanup(self.fleet.continue_shard, 1)
+        self.assertEqual(self.fleet.at(0).number(POOLS[1], "s").json["overflow"], True)
         told = json.loads(self.of_daemon("--seconds", 0, "--json"))
         self.assertEqual([each["shard"] for each in told["shards"]], [0])
+        self.assertEqual(told["shed_share"], 1)
         self.assertTrue(any("shard 1" in note for note in told["notes"]), told["notes"])
 
     def test_of_what_was_recorded(self):

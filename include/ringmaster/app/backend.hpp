@@ -61,6 +61,9 @@ class Backend {
     virtual std::size_t own_numbers() const = 0;
     /// Suspends. Fills in what the backend knows.
     virtual void add_figures(ShardFigures& figures) = 0;
+    /// Rows that this process has answered with the overflow number although their pool may have
+    /// had one for them: the store, or the shard that has the pool, was slow or away.
+    virtual std::uint64_t shed_rows() const = 0;
     /// Of Redis, where that is the store.
     virtual std::optional<redis::ClientStats> redis_stats() const = 0;
     /// Of its servers; empty where something else is the store.

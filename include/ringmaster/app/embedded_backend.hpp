@@ -63,6 +63,7 @@ class EmbeddedBackend final : public Backend {
     std::size_t own_numbers(ringpool::PoolIndex pool) const override;
     std::size_t own_numbers() const override;
     void add_figures(ShardFigures& figures) override;
+    std::uint64_t shed_rows() const override;
     std::optional<redis::ClientStats> redis_stats() const override { return std::nullopt; }
     std::vector<redis::ServerLoad> redis_loads() const override { return {}; }
 

@@ -63,6 +63,7 @@ class RedisBackend final : public Backend {
     /// None: they are all of all shards.
     std::size_t own_numbers() const override { return 0; }
     void add_figures(ShardFigures& figures) override;
+    std::uint64_t shed_rows() const override;
     std::optional<redis::ClientStats> redis_stats() const override;
     std::vector<redis::ServerLoad> redis_loads() const override { return load_watch_.loads(); }
 

@@ -113,6 +113,9 @@ struct Analysis {
     double knee = AnalysisOptions().knee;
     RequestTimes all;
     std::vector<RequestTimes> endpoints;  ///< those with the most time first
+    /// The share of all rows that were answered with the overflow number because the store, or the
+    /// shard that has the pool, was slow or away: load that is missing in the other figures.
+    double shed = 0;
     std::vector<ShardLoad> shards;
     /// The busiest first; empty where nothing is known of any. After a failover, more than
     /// primaries.

@@ -94,7 +94,10 @@ struct ShardProfile {
     Duration busy{};                   ///< the shard's thread did not wait for the kernel
     Duration cpu{};                    ///< of the process, user and system
     LagCounts lag;
-    std::uint64_t rows = 0;       ///< answered from the shard's own pools
+    std::uint64_t rows = 0;  ///< answered from the shard's own pools
+    /// Answered with the overflow number because the store, or the shard that has the pool, was
+    /// slow or away.
+    std::uint64_t shed = 0;
     std::vector<PoolRows> pools;  ///< those with the most of them, descending
     std::optional<Redis> redis;
     std::vector<Endpoint> endpoints;

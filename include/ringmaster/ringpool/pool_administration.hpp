@@ -15,6 +15,15 @@
 
 namespace ringmaster::ringpool {
 
+/// Of rows that were answered with the overflow number, by OverflowReason, those whose pool may
+/// have had a number: load that was shed.
+constexpr std::uint64_t shed_of(
+    const std::array<std::uint64_t, kOverflowReasons>& overflows) noexcept {
+    std::uint64_t rows = 0;
+    for (const std::uint64_t count : overflows) rows += count;
+    return rows - overflows[static_cast<std::size_t>(OverflowReason::exhausted)];
+}
+
 /// What has happened in a pool since the process started.
 struct PoolCounters {
     std::uint64_t allocations = 0;  ///< requests answered with a number of the pool

@@ -43,7 +43,7 @@ TEST_F(ReportApiTest, AnswersWhatIsCollectedAtEachRequest) {
 TEST_F(ReportApiTest, WhoMayNotReadMakesNobodyCollect) {
     serve(ReadAccess::admin);
     EXPECT_EQ(get().status, 401);
-    EXPECT_EQ(get("Authorization: Bearer other\r\n").status, 403);
+    EXPECT_EQ(get("Authorization: Bearer other\r\n").status, 401);
     EXPECT_EQ(asked_, 0);
     EXPECT_EQ(get(kAuthorization).body, "a 1\n");
 }

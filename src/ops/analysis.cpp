@@ -493,17 +493,22 @@ void find_redis_load(Analysis& analysis, const WholeLoad& whole, const AnalysisO
     finding.arithmetic += text("; all servers: %.2f / %.2f = %.2f", all, most, all / most);
 }
 
-void find_redis(Analysis& analysis, const WholeLoad& whole, const AnalysisOptions& options) {
+/// Adds a sentence to what is found already, and a formula.
+void add_to(Finding& finding, const std::string& says, const std::string& arithmetic) {
+    finding.says += (finding.says.empty() ? "" : ". ") + says;
+    finding.arithmetic += (finding.arithmetic.empty() ? "" : "; ") + arithmetic;
+}
+
+void find_redis(Analysis& analysis, const std::vector<ShardProfile>& sums, const WholeLoad& whole,
+                const AnalysisOptions& options) {
     Finding finding{"redis", Finding::Weight::fine, "", ""};
     if (!analysis.redis.empty()) find_redis_load(analysis, whole, options, finding);
     const TimeParts& mean = analysis.all.mean;
     const double share = mean.total() > 0 ? mean.redis / mean.total() : 0;
     if (share >= kNoteworthy) {
         const bool is_loaded = finding.weight != Finding::Weight::fine;
-        finding.says += (finding.says.empty() ? "" : ". ") + percent(share) +
-                        " of the time of requests is waiting for Redis";
-        finding.arithmetic += (finding.arithmetic.empty() ? "" : "; ") + milliseconds(mean.redis) +
-                              " of " + milliseconds(mean.total()) + " on average";
+        add_to(finding, percent(share) + " of the time of requests is waiting for Redis",
+               milliseconds(mean.redis) + " of " + milliseconds(mean.total()) + " on average");
         if (share >= kMuch && !is_loaded) {
             finding.weight = Finding::Weight::notice;
             finding.says +=
@@ -511,6 +516,17 @@ void find_redis(Analysis& analysis, const WholeLoad& whole, const AnalysisOption
             // Servers that are known not to be busy are not what requests wait for.
             finding.says += analysis.redis.empty() ? ", or a cluster do" : " do";
         }
+    }
+    double calls = 0;
+    double failed = 0;
+    for (const ShardProfile& sum : sums) {
+        calls += sum.redis ? static_cast<double>(sum.redis->calls) : 0;
+        failed += sum.redis ? static_cast<double>(sum.redis->failed) : 0;
+    }
+    if (failed > 0 && calls > 0) {
+        finding.weight = Finding::Weight::act;
+        add_to(finding, percent(failed / calls) + " of the calls to Redis have failed",
+               text("%.0f of %.0f calls", failed, calls));
     }
     if (!finding.says.empty()) analysis.findings.push_back(std::move(finding));
 }
@@ -691,7 +707,7 @@ Analysis analyse(const std::vector<ShardProfile>& profiles, const AnalysisOption
     find_shards(analysis, whole, options);
     find_balance(analysis, whole);
     find_cores(analysis, whole);
-    find_redis(analysis, whole, options);
+    find_redis(analysis, sums, whole, options);
     find_waits(analysis);
     find_shed(analysis, sums);
     find_concurrency(analysis, sums);

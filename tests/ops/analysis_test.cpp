@@ -343,6 +343,20 @@ ShardProfile with_redis(std::uint32_t shard, double share,
     return profile;
 }
 
+TEST(AnalysisTest, TellsOfCallsToRedisThatFailed) {
+    ShardProfile first = with_redis(0, 0.1, {{"a", 0.1}});
+    ShardProfile second = with_redis(1, 0.1, {{"a", 0.1}});
+    first.redis->calls = 900;
+    second.redis->calls = 100;
+    EXPECT_EQ(finding(analyse({first, second}, {}), "redis")->weight, Finding::Weight::fine);
+    second.redis->failed = 3;
+    const Analysis analysis = analyse({first, second}, {});
+    const Finding& told = *finding(analysis, "redis");
+    EXPECT_EQ(told.weight, Finding::Weight::act);
+    EXPECT_THAT(told.says, HasSubstr(". 0.3 % of the calls to Redis have failed"));
+    EXPECT_THAT(told.arithmetic, HasSubstr("; 3 of 1000 calls"));
+}
+
 TEST(AnalysisTest, AServerOfRedisIsTheSameForAllShards) {
     // One of them has seen it for longer: (0.25 x 8 + 0.2 x 4) / 12.
     const Analysis analysis =

@@ -144,6 +144,14 @@ Zone zone_of(double utilisation, double knee) noexcept {
     return utilisation < kEasy ? Zone::easy : utilisation < knee ? Zone::usual : Zone::knee;
 }
 
+/// Of a shard's thread, or of Redis': its mean, and the most of those that were measured.
+template <class Load>
+void set_utilisation(Load& load, double mean, double busiest, double knee) noexcept {
+    load.utilisation = std::min(1.0, mean);
+    load.busiest = std::clamp(busiest, load.utilisation, 1.0);
+    load.zone = zone_of(load.busiest, knee);
+}
+
 /// A number that should be whole, whatever its last bits say.
 std::size_t rounded_up(double number) noexcept {
     return static_cast<std::size_t>(std::max(1.0, std::ceil(number - 1e-9)));
@@ -153,11 +161,9 @@ ShardLoad load_of(const ShardProfile& sum, double busiest, double knee) {
     ShardLoad load;
     load.shard = sum.shard;
     load.observed = seconds(sum.observed);
-    load.utilisation = std::min(1.0, share_of(sum.busy, sum));
-    load.busiest = std::clamp(busiest, load.utilisation, 1.0);
+    set_utilisation(load, share_of(sum.busy, sum), busiest, knee);
     load.cpu = share_of(sum.cpu, sum);
     load.stretch = 1 / (1 - load.busiest);
-    load.zone = zone_of(load.busiest, knee);
     if (load.observed > 0) {
         load.per_second = static_cast<double>(requests_of(sum)) / load.observed;
         load.rows_per_second = static_cast<double>(sum.rows) / load.observed;
@@ -199,9 +205,7 @@ std::vector<RedisLoad> redis_loads(const std::vector<ShardProfile>& profiles, do
         for (const auto& [shard, observed] : seen.by_shard) {
             load.observed = std::max(load.observed, observed);
         }
-        load.utilisation = std::min(1.0, seen.busy / seen.observed);
-        load.busiest = std::clamp(seen.busiest, load.utilisation, 1.0);
-        load.zone = zone_of(load.busiest, knee);
+        set_utilisation(load, seen.busy / seen.observed, seen.busiest, knee);
         load.headroom = knee / load.busiest;
         loads.push_back(std::move(load));
     }

@@ -18,6 +18,16 @@ Error stopped() {
     return {ErrorCode::unavailable, "the client of Redis is being stopped"};
 }
 
+/// Suspends until each has answered the same command, in the order of `batch`, or until `deadline`.
+void ask_each(const std::vector<std::shared_ptr<Server>>& servers, std::string_view command,
+              Batch& batch, Deadline deadline) {
+    for (std::size_t i = 0; i < servers.size(); ++i) {
+        batch[i].command = command;
+        servers[i]->send(batch[i], deadline);
+    }
+    batch.wait(deadline);
+}
+
 }  // namespace
 
 /// One call on its way, over several servers maybe.
@@ -251,11 +261,7 @@ Result<void> RoutedClient::call_primaries(std::string_view command, Deadline dea
         std::optional<Error> trouble;
         if (servers.empty()) trouble = not_known();
         Batch batch(scheduler_, servers.size());
-        for (std::size_t i = 0; i < servers.size(); ++i) {
-            batch[i].command = command;
-            servers[i]->send(batch[i], deadline);
-        }
-        batch.wait(deadline);
+        ask_each(servers, command, batch, deadline);
         for (std::size_t i = 0; i < servers.size(); ++i) {
             Call call{.key = {}, .command = command};
             const Next next = settle(call, batch[i], 0);
@@ -287,11 +293,7 @@ std::vector<ServerAnswer> RoutedClient::ask_primaries(std::string_view command, 
         servers.push_back(servers_.at(address));
     }
     Batch batch(scheduler_, servers.size());
-    for (std::size_t i = 0; i < servers.size(); ++i) {
-        batch[i].command = command;
-        servers[i]->send(batch[i], deadline);
-    }
-    batch.wait(deadline);
+    ask_each(servers, command, batch, deadline);
     std::vector<ServerAnswer> answers;
     for (std::size_t i = 0; i < servers.size(); ++i) {
         answers.push_back({servers[i]->address(), std::move(batch[i].answer())});

@@ -302,6 +302,8 @@ Result<void> RedisStore::release(PoolIndex pool, ringpool::PhoneNumber number,
     redis::Call one;
     one.key = keys_[pool]->meta;
     one.command = command.bytes();
+    // Where the first time has done it, the second would say that the session holds nothing.
+    one.repeatable = false;
     call({&one, 1}, deadline);
 
     if (!one.answer) return Error{ErrorCode::unavailable, one.answer.error().message};
@@ -326,11 +328,7 @@ void RedisStore::call(std::span<redis::Call> calls, Deadline deadline) {
     }
     if (missing.empty() || !library_.load(deadline)) return;
     std::vector<redis::Call> again;
-    for (const std::size_t i : missing) {
-        redis::Call& call = again.emplace_back();
-        call.key = calls[i].key;
-        call.command = calls[i].command;
-    }
+    for (const std::size_t i : missing) again.push_back(calls[i]);
     call_once(again, deadline);
     for (std::size_t i = 0; i < missing.size(); ++i) {
         calls[missing[i]].answer = std::move(again[i].answer);

@@ -66,6 +66,7 @@ class FakeClient final : public redis::Client {
 
     std::function<Result<redis::Reply>(const std::vector<std::string>& words)> answer;
     std::vector<std::vector<std::string>> asked;  ///< words of each call
+    std::vector<bool> repeatable;                 ///< whether that may be sent twice
     std::vector<std::size_t> spans;               ///< how many calls left together
     std::vector<unsigned> durably;                ///< replicas of each call_durably()
     unsigned loads = 0;
@@ -75,6 +76,7 @@ class FakeClient final : public redis::Client {
         spans.push_back(calls.size());
         for (redis::Call& each : calls) {
             asked.push_back(words_of(each.command));
+            repeatable.push_back(each.repeatable);
             EXPECT_EQ(each.key, asked.back()[3]);
         }
         const std::size_t first = asked.size() - calls.size();
@@ -378,6 +380,16 @@ TEST_F(RedisStoreTest, SaysWhetherItWasReleased) {
     EXPECT_EQ(release(Error{ErrorCode::timeout, "too late"}), ErrorCode::unavailable);
     EXPECT_EQ(store.counters(1).releases, 1u);
     EXPECT_FALSE(store.ready());
+}
+
+TEST_F(RedisStoreTest, DoesNotReleaseAgainWhereItMayHaveBeenDone) {
+    RedisStore& store = this->store();
+    allocate(store, {0});
+    client_.answer = [&](const auto&) {
+        return client_.loads == 0 ? error_reply("ERR Function not found") : integer_reply(1);
+    };
+    run([&] { EXPECT_TRUE(store.release(0, number(1), {"ann", {}}, Deadline::never())); });
+    EXPECT_EQ(client_.repeatable, (std::vector{true, false, false}));
 }
 
 // --- with a real server --------------------------------------------------------------------------

@@ -71,7 +71,8 @@ class Store {
                           std::span<Allocation> answers, Deadline deadline) = 0;
 
     /// Suspends. The session gives `number` back; its cool-down starts. ErrorCode::not_found where
-    /// the session does not hold it now, ErrorCode::unavailable where it could not be written.
+    /// the session does not hold it now, ErrorCode::unavailable where it could not be written, or
+    /// where it is not known whether it was: then it may have been given back.
     virtual Result<void> release(PoolIndex pool, PhoneNumber number, const Session& session,
                                  Deadline deadline) = 0;
 

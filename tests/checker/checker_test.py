@@ -7,15 +7,20 @@ behind real HTTP, under the load that load_test.py puts on the real one.
 """
 
 import heapq
+import pathlib
 import random
+import sys
 import unittest
 
-from checker import RULES, SLACK_S, Rules, check
-from history import (ERROR, NOT_HELD, NUMBER, OVERFLOW, RELEASED, UNKNOWN, History, Kill, Release,
-                     Row, read_answer)
-from impostor import DEFECTS, Allocator, Impostor, utc
-import load
-from load import QuietEnd, Traffic, Visitors, as_json
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "system"))
+
+from checker import RULES, SLACK_S, Rules, check  # noqa: E402
+from history import (ERROR, NOT_HELD, NUMBER, OVERFLOW, RELEASED, UNKNOWN,  # noqa: E402
+                     History, Kill, Release, Row, read_answer)
+from impostor import DEFECTS, Allocator, Impostor, utc  # noqa: E402
+import load  # noqa: E402
+from load import QuietEnd, Traffic, Visitors, as_json  # noqa: E402
+from ports import free_ports  # noqa: E402
 
 OVERFLOW_NUMBER = "+18005550199"
 
@@ -245,7 +250,7 @@ class OverHttp(unittest.TestCase):
     """Also that the load reaches what each rule needs, and that it is recorded as it was."""
 
     def judge(self, defect, kills, seconds):
-        daemon = Impostor(Allocator(POOLS, 1, defect), load.free_port())
+        daemon = Impostor(Allocator(POOLS, 1, defect), free_ports())
         daemon.start()
         try:
             history = load.run(daemon, TRAFFIC, seed=1, seconds=seconds, pause_s=0.02, kills=kills,

@@ -9,7 +9,6 @@ import json
 import multiprocessing
 import pathlib
 import random
-import socket
 import tempfile
 import threading
 import time
@@ -207,19 +206,6 @@ class QuietEnd(typing.NamedTuple):
             for i in range(self.TURN):
                 client.record([Asked(self.ordered, "quiet %d-%d" % (turn, i), {})])
             time.sleep(self.lifetime + 0.2)  # then their numbers are surely free
-
-
-def free_port():
-    """For a daemon to come back to. The kernel gives ports of this range to nobody who does
-    not ask for one; else a client that tries again could be given it, and talk to itself."""
-    while True:
-        port = random.randrange(20000, 30000)
-        with socket.socket() as trial:
-            try:
-                trial.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                pass  # in use
 
 
 def run_client(path, port, seed, number, traffic, pause_s, stop, ready):

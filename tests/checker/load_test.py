@@ -20,10 +20,11 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "system"))
 
 from checker import RULES, Rules, check  # noqa: E402
-from daemon import OVERFLOW, Daemon, Pool, numbers  # noqa: E402
+from daemon import Daemon, Pool, numbers  # noqa: E402
 from history import NOT_HELD, RELEASED, UNKNOWN, Writer  # noqa: E402
 import load  # noqa: E402
-from load import KEY, QuietEnd, Traffic, free_port  # noqa: E402
+from load import KEY, QuietEnd, Traffic  # noqa: E402
+from ports import free_ports  # noqa: E402
 
 SECONDS = float(os.environ.get("CHECKER_SECONDS", 15))
 SEED = int(os.environ.get("CHECKER_SEED", random.randrange(1 << 31)))
@@ -68,7 +69,7 @@ def keep(history, path):
 class Load(unittest.TestCase):
     def episode(self, seed, fsync, seconds):
         # Segments and snapshots so small that kills hit their making; a slow disk is no failure.
-        sections = {"server": {"listen": "127.0.0.1:%d" % free_port(), "request_timeout_ms": 30000},
+        sections = {"server": {"listen": "127.0.0.1:%d" % free_ports(), "request_timeout_ms": 30000},
                     "store": {"fsync": fsync, "segment_bytes": 64 << 10,
                               "snapshot_after_bytes": 256 << 10}}
         with Daemon(list(POOLS), sections) as daemon:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
@@ -18,6 +19,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -55,14 +57,32 @@ bool is_free(unsigned port) {
     return free;
 }
 
-/// Below those that the system gives to clients (ip_local_port_range), and so low that the port of
-/// the cluster's bus, 10000 above, is so too.
+/// Whether no other test has the port, or has taken it for a server that is down now. It is ours
+/// until this process ends.
+bool claim(unsigned port) {
+    const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) fail_errno("socket");
+    const std::string name = "ringmaster test port " + std::to_string(port);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::ranges::copy(name, address.sun_path + 1);  // abstract, behind the zero
+    const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+    if (::bind(fd, reinterpret_cast<const sockaddr*>(&address), size) == 0) return true;
+    if (errno != EADDRINUSE) fail_errno("claim of port " + std::to_string(port));
+    ::close(fd);
+    return false;
+}
+
+/// As tests/system/ports.py, which has the same range and says why. The port of a cluster's bus is
+/// 10,000 above.
 std::uint16_t find_port() {
     static std::mt19937 random{std::random_device{}()};
-    std::uniform_int_distribution<unsigned> ports(11'000, 22'000);
-    for (int i = 0; i < 1000; ++i) {
+    std::uniform_int_distribution<unsigned> ports(20'000, 22'699);
+    for (int i = 0; i < 10'000; ++i) {
         const unsigned port = ports(random);
-        if (is_free(port) && is_free(port + 10'000)) return static_cast<std::uint16_t>(port);
+        if (claim(port) && is_free(port) && is_free(port + 10'000)) {
+            return static_cast<std::uint16_t>(port);
+        }
     }
     fail("no free port");
 }

@@ -1,14 +1,11 @@
 """Redis for tests of daemons: one server, a primary watched by sentinels, or a cluster. All on the
 loopback interface and in a directory of their own; nothing is left behind."""
 
-import contextlib
 import ctypes
 import os
 import pathlib
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,21 +14,10 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "system"))
 
 from daemon import PATIENCE_S, wait_until  # noqa: E402
+from ports import free_redis_port  # noqa: E402
 
 PR_SET_PDEATHSIG = 1
 libc = ctypes.CDLL(None)
-
-
-def free_port():
-    """The kernel gives ports of this range to nobody who does not ask; nor is that of a cluster's
-    bus, 10,000 above, one of its own."""
-    while True:
-        port = random.randrange(10100, 19900)
-        with contextlib.suppress(OSError):
-            for wanted in (port, port + 10000):
-                with socket.socket() as trial:
-                    trial.bind(("127.0.0.1", wanted))
-            return port
 
 
 class RedisServer:
@@ -39,7 +25,7 @@ class RedisServer:
 
     def __init__(self, arguments=(), **options):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="ringmaster-redis-"))
-        self.port = free_port()
+        self.port = free_redis_port()
         self.arguments = list(arguments)
         self.options = {"save": "", "enable_debug_command": "yes", **options}
         self.process = None

@@ -4,7 +4,6 @@ import json
 import random
 import unittest
 
-import daemons
 from daemons import TOKEN, Daemons, RedisDaemon, daemon
 from daemon import Pool, main, numbers, row, wait_until
 from redis_server import Cluster, RedisServer, Sentinels

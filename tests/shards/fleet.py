@@ -5,7 +5,6 @@ import os
 import pathlib
 import random
 import signal
-import socket
 import sys
 import threading
 import time
@@ -14,6 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "system"))
 
 import daemon  # noqa: E402
 from daemon import Daemon, ask  # noqa: E402
+from ports import free_ports  # noqa: E402
 
 TOKEN = "a-token-of-the-tests"
 # Whoever waits for a shard that hangs waits for long here, so that no other is taken for slow,
@@ -43,20 +43,6 @@ def pool_id(shards, of, tail=""):
     """The id of a pool that this shard owns."""
     return next(id for id in ("pool%d%s" % (i, tail) for i in range(10_000))
                 if owner(id, shards) == of)
-
-
-def free_ports(count):
-    """So many ports in a row. The kernel gives those of this range to nobody who does not ask."""
-    while True:
-        first = random.randrange(20000, 30000)
-        try:
-            for port in range(first, first + count):
-                with socket.socket() as trial:
-                    trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                    trial.bind(("127.0.0.1", port))
-            return first
-        except OSError:
-            pass  # one of them is in use
 
 
 def demand_text(holds):

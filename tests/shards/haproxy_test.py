@@ -8,8 +8,9 @@ import signal
 import subprocess
 import unittest
 
-from fleet import Clients, Fleet, daemon, free_ports
+from fleet import Clients, Fleet, daemon
 from daemon import Pool, main, numbers, numbers_target
+from ports import free_ports
 
 CONFIGS = daemon.SOURCE / "configs"
 SHARDS = 4
@@ -21,7 +22,7 @@ class Proxy:
     """HAProxy with one of our configurations, in which other ports stand."""
 
     def __init__(self, name, directory, ports):
-        self.port = free_ports(1)
+        self.port = free_ports()
         text = (CONFIGS / name).read_text()
         text = text.replace("127.0.0.1:8000", "127.0.0.1:%d" % self.port)
         for written, real in ports.items():

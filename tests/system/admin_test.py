@@ -1,7 +1,6 @@
 """The administrator's endpoints, on the daemon as a whole and across its restarts."""
 
 import json
-import pathlib
 import time
 import unittest
 

@@ -1,14 +1,13 @@
 """A disk that is full, fails or is slow costs overflow answers for as long as it is so, and nothing
 that was acknowledged."""
 
-import json
 import threading
 import unittest
 
 import daemon
 import faults
 from daemon import OVERFLOW, Daemon, Pool, numbers, row
-from faults import EIO, ENOSPC, Faults
+from faults import EIO, Faults
 
 POOL = Pool("autos", "k", numbers(201) + numbers(202) + numbers(203), lifetime_seconds=86400)
 SMALL_FILES = {"segment_bytes": 64 << 10, "snapshot_after_bytes": 256 << 10}

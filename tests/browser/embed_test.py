@@ -5,6 +5,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from chromium import Browser, daemon
 from daemon import Daemon, Pool, numbers, wait_until
+from ports import free_ports
 from sites import Between, Site, embed
 
 TOKEN = "embed-test-token"
@@ -78,9 +79,9 @@ class EmbedTest(unittest.TestCase):
         self.browser.open("about:blank")
 
     def daemon(self, pools=(AUTOS, BOATS)):
-        return Daemon(pools, self.sections())
+        return Daemon(pools, self.sections("127.0.0.1:%d" % free_ports()))
 
-    def sections(self, listen="127.0.0.1:0"):
+    def sections(self, listen):
         # The shard's own port is the next one, which is free where nobody else is.
         return {"server": {"listen": listen, "shard_listen": "127.0.0.2:0"}, "cors": {"origins": ["*"]},
                 "admin": {"token": TOKEN}, "streams": {"retry_ms": 100}}
@@ -455,7 +456,7 @@ class WhoIsAsked(EmbedTest):
 
 class WhatChanges(EmbedTest):
     QUICK = Pool("quick", "k-quick", numbers(203, 5), lifetime_seconds=4)
-    SINGLE = Pool("single", "k-single", numbers(204, 1), lifetime_seconds=3, allow_overflow=False)
+    SINGLE = Pool("single", "k-single", numbers(204, 1), lifetime_seconds=15, allow_overflow=False)
 
     BODY = ("<p id=n>800-555-0177</p><a id=a href='tel:800-555-0177'>Call</a>"
             "<b id=m data-ringmaster><i>call</i> us</b>")
@@ -500,7 +501,8 @@ class WhatChanges(EmbedTest):
             self.browser.wait_until("told.length > 0", "the page is told")
             self.assertEqual(self.browser.script("return told[0]"), "PoolExhausted")
             self.assertEqual(self.shown(), own)
-            # He is gone soon.
+            self.assertEqual(d.request("DELETE", "/numbers/%s?pool=single&key=k-single&session="
+                                       "somebody%%20else" % taken).status, 204)
             row = self.number()
             self.assertEqual(row["number"], taken)
             self.assertEqual(self.shown(), self.shown_for(row))

@@ -198,7 +198,7 @@ class PoolCheck:
         elif row.reason in ("exhausted", "PoolExhausted"):
             self.refused.append(row)
             return
-        elif not any(start <= row.start and row.end <= end for start, end in self.unavailable):
+        elif not any(start <= row.end and row.start <= end for start, end in self.unavailable):
             self.report.violation("exhaustion", "the store was available", row)
         self.unknown.append(row)  # too late for the answer, it may still be in effect
 

@@ -93,12 +93,13 @@ class Metrics(unittest.TestCase):
             def counted():
                 after = d.at(0).metrics()
                 return {name: after[name] - before.get(name, 0) for name in after}
+            labels = '{shard="1",pool="%s"' % pool.id
+            of_pool = "ringmaster_pool_allocations_total%s}" % labels
+            wait_until(lambda: counted()[of_pool] == 4, "the pools have been looked at since")
             more = counted()
             self.assertEqual(more['ringmaster_allocations_total{shard="1"}'], 4)
             self.assertEqual(more['ringmaster_holds_total{shard="1"}'], 3)
             self.assertEqual(more['ringmaster_overflows_total{shard="1",reason="exhausted"}'], 1)
-            labels = '{shard="1",pool="%s"' % pool.id
-            self.assertEqual(more["ringmaster_pool_allocations_total%s}" % labels], 4)
             self.assertEqual(more["ringmaster_pool_overflows_total%s}" % labels], 1)
             group = '{shard="0",group="%s"'
             self.assertEqual(more['ringmaster_responses_total%s,code="2xx"}' % group % "numbers"],
@@ -112,10 +113,10 @@ class Metrics(unittest.TestCase):
                 more['ringmaster_request_duration_seconds_bucket%s,le="+Inf"}' % group
                 % "numbers"], 6)
 
-            self.assertEqual(self.standing(d, labels), [3, 0, 0])
+            wait_until(lambda: self.standing(d, labels) == [3, 0, 0], "three are held")
             d.at(0).request("DELETE", "/numbers/%s?pool=%s&key=%s&session=s0" %
                             (number.replace("+", "%2B"), pool.id, pool.key))
-            self.assertEqual(self.standing(d, labels), [2, 1, 0])
+            wait_until(lambda: self.standing(d, labels) == [2, 1, 0], "one cools down")
             self.assertEqual(counted()['ringmaster_releases_total{shard="1"}'], 1)
 
     def standing(self, d, labels):

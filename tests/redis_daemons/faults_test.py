@@ -43,7 +43,7 @@ class FaultTest(unittest.TestCase):
         self.assertEqual(d.wait_for_numbers(AUTOS, session)["number"], self.before)
 
     def hold_one(self, d):
-        self.before = d.number(AUTOS, "first").json["number"]
+        self.before = d.wait_for_numbers(AUTOS, "first")["number"]
 
 
 class OneServer(FaultTest):
@@ -131,7 +131,7 @@ class OneServer(FaultTest):
         self.redis.command("CLIENT", "KILL", "TYPE", "normal", check=False)
         wait_until(lambda: d.number(AUTOS, "new").json.get("reason") == "store_unavailable",
                    "it is not let in")
-        self.assertIn("NOAUTH", d.log())
+        wait_until(lambda: "NOAUTH" in d.log(), "the log says why")
         self.redis.set_option("requirepass", "")
         self.redis.password = None
         self.assert_back(d)

@@ -100,9 +100,10 @@ class RedisServer:
 
 
 class Sentinels:
-    """One primary, two replicas and three sentinels."""
+    """One primary, two replicas and three sentinels, for the first of which the primary is gone when
+    it has said nothing for `down_after_ms`."""
 
-    def __init__(self, **options):
+    def __init__(self, down_after_ms=500, **options):
         self.primary = RedisServer(**options)
         self.replicas = [RedisServer(replicaof="127.0.0.1 %d" % self.primary.port, **options)
                          for _ in range(2)]
@@ -111,7 +112,7 @@ class Sentinels:
         for i in range(3):
             sentinel = RedisServer(arguments=["--sentinel"])
             # One notices first, and the others vote for it: else each often votes for itself.
-            sentinel.config = lambda s=sentinel, down_ms=500 * (i + 1): (
+            sentinel.config = lambda s=sentinel, down_ms=down_after_ms * (i + 1): (
                 "port %d\nbind 127.0.0.1\ndir %s\n"
                 "sentinel monitor main 127.0.0.1 %d 1\n"
                 "sentinel down-after-milliseconds main %d\n"
@@ -161,7 +162,8 @@ class Cluster:
 
     def __init__(self, **options):
         # A primary whose last slot is moved must not become a replica by itself.
-        self.servers = [RedisServer(cluster_enabled="yes", cluster_node_timeout=1000,
+        options = {"cluster_node_timeout": 1000, **options}
+        self.servers = [RedisServer(cluster_enabled="yes",
                                     cluster_replica_validity_factor=0,
                                     cluster_allow_replica_migration="no", **options)
                         for _ in range(6)]

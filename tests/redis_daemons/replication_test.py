@@ -25,20 +25,22 @@ class Failover(unittest.TestCase):
                 replica.stop_answering()
             # Else what was sent waits for them in the kernel, and outlives the primary.
             old.command("CLIENT", "KILL", "TYPE", "replica")
-            before = self.ask(d, "before")
+            before = self.ask(d, "before", patient=wait_replicas == 0)
             old.kill()
             for replica in replicas:
                 replica.go_on()
             wait_until(lambda: redis.current() is not old, "there is another primary")
             d.wait_for_numbers(POOL, "first")
-            return before, self.ask(d, "after"), self.ask(d, "before")
+            return before, self.ask(d, "after", True), self.ask(d, "before", True)
 
-    def ask(self, d, kind):
+    def ask(self, d, kind, patient):
         told = {}
         for i in range(VISITORS):
-            answer = d.number(POOL, "%s %d" % (kind, i)).json
+            session = "%s %d" % (kind, i)
+            answer = (d.wait_for_numbers if patient else d.number)(POOL, session)
+            answer = answer if patient else answer.json
             if "overflow" not in answer:
-                told["%s %d" % (kind, i)] = answer["number"]
+                told[session] = answer["number"]
         return told
 
     def losses(self, wait_replicas):

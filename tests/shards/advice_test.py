@@ -116,8 +116,9 @@ class Advice(unittest.TestCase):
         self.plant(torn, demand_text(HOLDS)[:-10])
         self.plant(other, demand_text(HOLDS))
         self.start()
-        self.assertIn("the demand for pool %s is measured anew: %s: line " %
-                      (torn.id, self.fleet.demand_file(torn)), self.fleet.log())
+        said = "the demand for pool %s is measured anew: %s: line " % (
+            torn.id, self.fleet.demand_file(torn))
+        wait_until(lambda: said in self.fleet.log(), "it is told")
         for shard in range(SHARDS):
             advice = self.advice(shard, torn)
             self.assertIsNone(advice["sizing"])

@@ -9,7 +9,7 @@ import unittest
 import urllib.parse
 
 from event_reader import EventReader
-from fleet import TOKEN, Fleet, daemon, pool_id
+from fleet import PEERS, TOKEN, Fleet, daemon, pool_id
 from daemon import OVERFLOW, Pool, main, numbers, row, wait_until
 
 SHARDS = 2
@@ -300,7 +300,7 @@ class Interrupted(unittest.TestCase):
                           [e.data for e in again.named("lost")])
 
     def test_a_shard_that_hangs_holds_nobody_up(self):
-        d = self.start()
+        d = self.start(peers=PEERS)
         with EventReader(d.at(0)) as reader:
             d.stop_shard(1)
             d.at(0).number(POOLS[0], "mine")

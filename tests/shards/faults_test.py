@@ -7,7 +7,7 @@ import socket
 import time
 import unittest
 
-from fleet import Clients, Fleet, daemon, pool_id
+from fleet import PEERS, Clients, Fleet, daemon, pool_id
 from daemon import Pool, main, numbers, numbers_target, row
 
 SHARDS = 2
@@ -20,7 +20,7 @@ OTHERS = [numbers_target(POOLS[1], s) for s in SESSIONS]
 
 class Faults(unittest.TestCase):
     def start(self, **sections):
-        d = Fleet(POOLS, SHARDS, sections)
+        d = Fleet(POOLS, SHARDS, {"peers": PEERS, **sections})
         self.addCleanup(d.__exit__)
         d.start()
         d.wait_until_serving()
@@ -108,7 +108,7 @@ class Faults(unittest.TestCase):
 
     def test_a_pool_without_overflow_is_told_why(self):
         strict = Pool(pool_id(SHARDS, 1, "-strict"), "k", numbers(205), allow_overflow=False)
-        d = Fleet([*POOLS, strict], SHARDS)
+        d = Fleet([*POOLS, strict], SHARDS, {"peers": PEERS})
         self.addCleanup(d.__exit__)
         d.start()
         d.stop_shard(1)

@@ -16,8 +16,9 @@ from daemon import Daemon, ask  # noqa: E402
 from ports import free_ports  # noqa: E402
 
 TOKEN = "a-token-of-the-tests"
-# Whoever waits for a shard that hangs waits for long here, so that no other is taken for slow,
-# however busy the machine is.
+# No shard is taken for slow because the machine is busy.
+PATIENT = {"deadline_ms": 20000, "latency_floor_ms": 16000}
+# For tests in which one hangs.
 PEERS = {"deadline_ms": 1000, "latency_floor_ms": 800}
 MASK = (1 << 64) - 1
 
@@ -59,9 +60,10 @@ class Fleet(Daemon):
 
     def __init__(self, pools, shards=2, sections=None, **more):
         self.shards = shards
+        self.hanging = set()
         sections = {name: dict(keys) for name, keys in (sections or {}).items()}
         sections.setdefault("admin", {}).setdefault("token", TOKEN)
-        sections.setdefault("peers", PEERS)
+        sections.setdefault("peers", PATIENT)
         first = free_ports(16 + 1)
         server = sections.setdefault("server", {})
         server.setdefault("listen", "127.0.0.1:%d" % first)
@@ -86,10 +88,12 @@ class Fleet(Daemon):
 
     def stop_shard(self, shard):
         """As a shard that hangs."""
+        self.hanging.add(shard)
         os.kill(self.shard_pids()[shard], signal.SIGSTOP)
 
     def continue_shard(self, shard):
         os.kill(self.shard_pids()[shard], signal.SIGCONT)
+        self.hanging.discard(shard)
 
     def wait_until_serving(self):
         def serving():
@@ -102,6 +106,7 @@ class Fleet(Daemon):
 
 class At:
     def __init__(self, fleet, shard):
+        self.fleet = fleet
         self.port = fleet.first_port + shard
 
     connect, socket = Daemon.connect, Daemon.socket
@@ -114,10 +119,19 @@ class At:
         return self.request(method, target, None if body is None else json.dumps(body), headers)
 
     def metrics(self):
-        """{"name{labels}": value}"""
-        lines = self.get("/metrics").body.decode().splitlines()
-        return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2])
-                for line in lines if not line.startswith("#")}
+        """{"name{labels}": value}, of all shards that don't hang."""
+        told = {}
+
+        def whole():
+            # A shard that was slow for a moment is left out, and told to be down.
+            lines = self.get("/metrics").body.decode().splitlines()
+            told.clear()
+            told.update((line.rpartition(" ")[0], float(line.rpartition(" ")[2]))
+                        for line in lines if not line.startswith("#"))
+            return self.fleet.hanging or all(
+                up for name, up in told.items() if name.startswith("ringmaster_shard_up{"))
+        daemon.wait_until(whole, "all shards tell")
+        return told
 
 
 class Clients:

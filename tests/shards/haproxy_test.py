@@ -8,7 +8,7 @@ import signal
 import subprocess
 import unittest
 
-from fleet import Clients, Fleet, daemon
+from fleet import PEERS, Clients, Fleet, daemon
 from daemon import Pool, main, numbers, numbers_target
 from ports import free_ports
 
@@ -56,7 +56,7 @@ class Proxy:
 @unittest.skipUnless(shutil.which("haproxy"), "there is no haproxy")
 class HAProxy(unittest.TestCase):
     def fleet(self, shards, pools=POOLS):
-        d = Fleet(pools, shards, {"log": {"access": True}})
+        d = Fleet(pools, shards, {"log": {"access": True}, "peers": PEERS})
         self.addCleanup(d.__exit__)
         d.start()
         d.wait_until_serving()
@@ -120,8 +120,8 @@ class HAProxy(unittest.TestCase):
         d, proxy = self.one_machine()
         with Clients(proxy.port, TARGETS, self.told_of_numbers) as clients:
             clients.wait_for(100)
-            d.signal(signal.SIGUSR2)
             before = d.shard_pids()
+            d.signal(signal.SIGUSR2)
             daemon.wait_until(lambda: len(d.shard_pids()) == SHARDS and
                               not set(d.shard_pids().values()) & set(before.values()),
                               "all are new")

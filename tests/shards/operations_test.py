@@ -192,7 +192,7 @@ class Operations(unittest.TestCase):
         notify.settimeout(daemon.PATIENCE_S)
         path = str(scratch.directory / "notify")
         notify.bind(path)
-        scratch.environment = {"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "200000"}
+        scratch.environment = {"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "2000000"}
         scratch.start()
 
         def told(what):

@@ -79,7 +79,7 @@ class Config(unittest.TestCase):
         with Daemon([pool]) as d:
             self.assertIn("autos.txt:2: bad: ", d.log())
             self.assertIn("autos.txt:4: +12015550100: ", d.log())
-            self.assertIn("1 pools, 2 numbers", d.log())
+            daemon.wait_until(lambda: "1 pools, 2 numbers" in d.log(), "the shard says so")
             self.assertEqual({d.number(pool, s).json["number"] for s in "ab"},
                              {"+12015550100", "+12015550101"})
 

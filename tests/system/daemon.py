@@ -88,6 +88,7 @@ class Daemon:
         sections = {name: dict(keys) for name, keys in sections.items()}
         server = sections.setdefault("server", {})
         server.setdefault("listen", "127.0.0.1:0")
+        server.setdefault("request_timeout_ms", 30000)  # a busy machine is no failure
         server.setdefault("shards", self.shards)
         server.setdefault("run_dir", "run")
         text = ""
@@ -149,9 +150,9 @@ class Daemon:
         for pid in members_of(self.process.pid):
             with contextlib.suppress(OSError):
                 name = pathlib.Path("/proc/%d/comm" % pid).read_text().strip()
-                parent = status_of(pid, "PPid")
-                if name.startswith("ringmaster-") and parent == self.process.pid:
-                    pids[int(name.rpartition("-")[2])] = pid
+                shard = re.fullmatch(r"ringmaster-(\d+)", name)
+                if shard and status_of(pid, "PPid") == self.process.pid:
+                    pids[int(shard[1])] = pid
         return pids
 
     def __enter__(self):

@@ -178,7 +178,7 @@ class BrokenDisk(Disk):
 class SlowDisk(Disk):
     # Longer than any test; ended by heal().
     FOR_EVER_MS = 3_600_000
-    TIMEOUT_MS = 2_000
+    TIMEOUT_MS = 5_000
 
     def test_slow_sync_costs_overflow_answers(self):
         disk = Faults(self)

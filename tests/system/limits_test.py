@@ -14,7 +14,7 @@ POOL = Pool("autos", "k", numbers(201) + numbers(202), lifetime_seconds=86400)
 class Descriptors(unittest.TestCase):
     def test_64_for_500_connections(self):
         d = Daemon([POOL], {"store": {"segment_bytes": 64 << 10, "snapshot_after_bytes": 128 << 10},
-                            "server": {"idle_timeout_ms": 200}}, descriptors=64)
+                            "server": {"idle_timeout_ms": 30000}}, descriptors=64)
         self.addCleanup(d.__exit__)
         d.start()
         held, failures, lock = {}, [], threading.Lock()

@@ -88,12 +88,20 @@ def check(history, pools, slack=SLACK_S, unavailable=None):
 
 class Kills:
     def __init__(self, kills):
+        self.kills = kills
         self.starts = sorted(kill.start for kill in kills)
 
     def between(self, first, second):
         """Whether the first record is of an earlier life of the daemon than the second."""
         return (bisect.bisect_left(self.starts, first.start) !=
                 bisect.bisect_left(self.starts, second.end))
+
+
+    def settled(self, record):
+        """With the time by which one without a sure answer was carried out, if ever: it may have
+        waited behind what was killed, or hung, until that was back."""
+        ends = [k.end for k in self.kills if k.start <= record.end and record.start <= k.end]
+        return record._replace(end=max([record.end, *ends]))
 
 
 class Releases:
@@ -157,6 +165,8 @@ class PoolCheck:
     def run(self, rows, releases):
         self.releases = collections.defaultdict(list)
         for release in releases:
+            if release.outcome not in (RELEASED, NOT_HELD):
+                release = self.kills.settled(release)
             self.releases[release.session, release.number].append(release)
         self.releases = {key: Releases(group) for key, group in self.releases.items()}
         for row in rows:
@@ -185,7 +195,7 @@ class PoolCheck:
         follow, so that one defect does not look like several.
         """
         if row.outcome == UNKNOWN:
-            self.unknown.append(row)
+            self.unknown.append(self.kills.settled(row))
             return
         self.report.judged["answer"] += 1
         fault = self.fault(row)
@@ -200,7 +210,8 @@ class PoolCheck:
             return
         elif not any(start <= row.end and row.start <= end for start, end in self.unavailable):
             self.report.violation("exhaustion", "the store was available", row)
-        self.unknown.append(row)  # too late for the answer, it may still be in effect
+        # Too late for the answer, it may still be in effect.
+        self.unknown.append(self.kills.settled(row))
 
     def fault(self, row):
         """What is wrong with an answer as such, or None."""
@@ -323,15 +334,17 @@ class PoolCheck:
         touch can have prolonged the hold to is its latest begin + max_hold + lifetime.
 
         While the hold of `last` goes on, expires_at never goes back, except by 1 s: it is the sum
-        of what two clocks say, rounded.
+        of what two clocks say, rounded. Where another process keeps the time, what is left of the
+        hold is added to the time at which its answer came: up to the length of the request later.
         """
         rules, slack = self.rules, self.slack
         if touch.told > touch.end + rules.lifetime + slack:
             self.report.violation("expiry", "expires_at is too late", touch)
-        elif rules.max_hold and touch.told > hold.most():
+        elif rules.max_hold and touch.told > hold.most() + (touch.end - touch.start):
             self.violation("expiry", "expires_at is too late for a hold that began by %.4f" %
                            hold.begun_by, hold.first, touch)
-        if last and last.end < touch.start and touch.told < last.told - 1 - slack:
+        if (last and last.end < touch.start and
+                touch.told < last.told - 1 - slack - (last.end - last.start)):
             self.violation("expiry", "expires_at went back", last, touch)
         if hold.may_be_capped(touch):
             return

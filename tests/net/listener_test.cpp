@@ -40,6 +40,8 @@ class Door {
         if (::getsockname(fd_, plain, &size) != 0 || ::connect(client, plain, size) != 0) {
             throw std::runtime_error("connect");
         }
+        pollfd arrived{fd_, POLLIN, 0};  // which may be a little later
+        ::poll(&arrived, 1, 10'000);
     }
     bool somebody_waits() const {
         pollfd poll_fd{fd_, POLLIN, 0};

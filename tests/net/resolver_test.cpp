@@ -51,10 +51,10 @@ struct ResolverTest : ::testing::Test {
     runtime::HelperThread helper{reactor, "look-up"};
     std::atomic<int> look_ups = 0;
     std::optional<std::promise<void>> gate;
-    Resolver resolver{
-        reactor.scheduler(), helper, {milliseconds(1000), 3}, [this](const auto& host, auto port) {
-            return look_up(host, port);
-        }};
+    Resolver resolver{reactor.scheduler(),
+                      helper,
+                      {std::chrono::minutes(1), 3},
+                      [this](const auto& host, auto port) { return look_up(host, port); }};
 };
 
 TEST_F(ResolverTest, AsksOnceAndBelievesTheAnswerForAWhile) {
@@ -67,7 +67,7 @@ TEST_F(ResolverTest, AsksOnceAndBelievesTheAnswerForAWhile) {
         EXPECT_EQ(look_ups, 1);
         EXPECT_EQ(to_string(resolver.resolve("somebody", 81, {})->front()), "192.0.2.1:81");
         EXPECT_EQ(look_ups, 2);
-        clock.leap += milliseconds(1000);
+        clock.leap += std::chrono::minutes(1);
         reactor.scheduler().sleep_until(reactor.scheduler().now());
         EXPECT_TRUE(resolver.resolve("somebody", 80, {}));
         EXPECT_EQ(look_ups, 3);

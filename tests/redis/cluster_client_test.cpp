@@ -85,11 +85,11 @@ struct ClusterClientTest : ClientTest {
         auto done = std::async(std::launch::async, work);
         const auto is_over = [&] { return done.wait_for(seconds(0)) == std::future_status::ready; };
         runtime::parallel_for(reactor.scheduler(), fibers, fibers, [&](std::size_t i) {
-            while (!is_over()) {
+            do {  // at least once, however late this comes to run
                 step(i);
                 // The servers need the processor too.
                 reactor.scheduler().sleep_until(reactor.scheduler().now() + milliseconds(1));
-            }
+            } while (!is_over());
         });
         done.get();
     }
@@ -302,7 +302,8 @@ TEST_F(ClusterClientTest, ACallOutlivesItsPrimary) {
         EXPECT_GE(calls, 100u);
         EXPECT_THAT(set_all(all, "3"), Each("OK"));
         wait_for("the dead one is dropped", [&] { return client->stats().servers == 3; });
-        EXPECT_TRUE(client->ready().ok());
+        // One that was late to say that all is well is asked again a little later.
+        wait_for("it is ready again", [&] { return client->ready().ok(); });
     });
 }
 
@@ -328,7 +329,8 @@ TEST_F(ClusterClientTest, APrimaryThatHangsIsReplacedToo) {
                 answers.push_back(ask(key, {"SET", key, "2"}, in(milliseconds(50))));
             });
         EXPECT_THAT(answers, Each(AnyOf(StartsWith("!timeout"), StartsWith("!unavailable"), "OK")));
-        EXPECT_EQ(ask(key, {"SET", key, "3"}), "OK");
+        // Slots may be asked of the one that hangs first, and then not again for a while.
+        EXPECT_EQ(ask(key, {"SET", key, "3"}, in(seconds(60))), "OK");
         cluster.node(victim).go_on();
         EXPECT_EQ(ask(key, {"GET", key}), "3");
     });

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <chrono>
 #include <set>
 #include <sstream>
 #include <stdexcept>
@@ -67,6 +68,25 @@ std::string owner_id(const RedisServer& server, unsigned slot) {
         if (line.has(slot)) return line.id;
     }
     return "";
+}
+
+/// When nodes are told of each other: a handshake that takes a second is given up, and none of them
+/// begins another.
+class Introductions {
+  public:
+    bool are_due() {
+        const auto now = std::chrono::steady_clock::now();
+        if (now < next_) return false;
+        next_ = now + std::chrono::seconds(2);
+        return true;
+    }
+
+  private:
+    std::chrono::steady_clock::time_point next_{};
+};
+
+void meet(const RedisServer& node, const RedisServer& other) {
+    expect_ok(node.command({"CLUSTER", "MEET", "127.0.0.1", std::to_string(other.port())}));
 }
 
 }  // namespace
@@ -191,12 +211,12 @@ RedisCluster::RedisCluster(Options options) : options_(std::move(options)) {
         expect_ok(nodes_[i]->command(
             {"CLUSTER", "ADDSLOTSRANGE", std::to_string(first), std::to_string(end - 1)}));
     }
-    for (std::size_t i = 1; i < nodes_.size(); ++i) {
-        expect_ok(nodes_[i]->command(
-            {"CLUSTER", "MEET", "127.0.0.1", std::to_string(nodes_[0]->port())}));
-    }
+    Introductions introductions;
     for (const auto& node : nodes_) {
         wait_until("all nodes know each other", [&] {
+            if (introductions.are_due()) {
+                for (std::size_t i = 1; i < nodes_.size(); ++i) meet(*nodes_[i], *nodes_[0]);
+            }
             const auto lines = node_lines(*node);
             return lines.size() == nodes_.size() && std::ranges::none_of(lines, [](const auto& l) {
                        return l.flags.find("handshake") != l.flags.npos;
@@ -343,11 +363,12 @@ std::size_t RedisCluster::wait_for_owner_other_than(unsigned slot, std::size_t o
 
 std::size_t RedisCluster::add_primary() {
     const std::string id = add_node();
-    expect_ok(nodes_.back()->command(
-        {"CLUSTER", "MEET", "127.0.0.1", std::to_string(any_running().port())}));
+    const RedisServer& known = any_running();
+    Introductions introductions;
     for (const auto& node : nodes_) {
         if (!node->is_running()) continue;
         wait_until("the new node is known", [&] {
+            if (introductions.are_due()) meet(*nodes_.back(), known);
             const auto lines = node_lines(*node);
             return std::ranges::any_of(lines, [&](const NodeLine& line) {
                 return line.id == id && line.flags.find("handshake") == line.flags.npos;

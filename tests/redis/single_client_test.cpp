@@ -217,7 +217,7 @@ TEST_F(SingleClientTest, CountsOnlyWhatReplicasHave) {
         calls[0].command = set.bytes();
         calls[1].command = bad.bytes();
         ask({"PING"});
-        client->call_durably(calls, 1, in(milliseconds(1000)));
+        client->call_durably(calls, 1, in(milliseconds(4000)));
         EXPECT_THAT(text(calls[0].answer),
                     AllOf(StartsWith("!unavailable"),
                           AnyOf(HasSubstr("only 0 of 1 replicas"), HasSubstr("deadline"))));

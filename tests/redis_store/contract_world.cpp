@@ -36,7 +36,7 @@ class Daemon {
   public:
     Daemon(runtime::Reactor& reactor, const std::string& url, Log& log)
         : client_(redis::make_client(reactor, options_for(url), log)),
-          functions_(reactor.scheduler(), *client_, {}),
+          functions_(reactor.scheduler(), *client_, {.timeout = 60s}),
           follower_(reactor, functions_, catalog_, log, {.catalog_period = 1h, .lost = {}}),
           store_({.client = *client_,
                   .catalog = catalog_,
@@ -86,6 +86,8 @@ class Daemon {
     static redis::ClientOptions options_for(const std::string& url) {
         redis::ClientOptions options;
         options.url = redis::parse_redis_url(url).value();
+        options.connect_timeout = 10s;  // the machine may be busy, and its disk slow
+        options.silence_timeout = 60s;
         return options;
     }
 

@@ -109,6 +109,8 @@ class HookedClient final : public redis::Client {
 inline redis::ClientOptions client_options(const redis::RedisServer& server) {
     redis::ClientOptions options;
     options.url = redis::parse_redis_url(server.url()).value();
+    options.connect_timeout = 10s;  // the machine may be busy
+    options.silence_timeout = 60s;
     return options;
 }
 

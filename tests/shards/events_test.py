@@ -326,7 +326,7 @@ class Lost(unittest.TestCase):
         kib = 1024
         d = Fleet([*POOLS, SMALL], SHARDS, {
             "events": {"max_buffer_bytes": 64 * kib},
-            "server": {"output_high_water_bytes": 16 * kib}})
+            "server": {"output_high_water_bytes": 16 * kib, "write_timeout_ms": 600000}})
         self.addCleanup(d.__exit__)
         d.start()
         d.wait_until_serving()
@@ -351,7 +351,9 @@ class Lost(unittest.TestCase):
             d.at(0).batch([row(SMALL, "the last one")])
             text = b""
             while b'"the last one"' not in text:
-                text += slow.recv(65536)
+                piece = slow.recv(65536)
+                self.assertTrue(piece, "it was cut off")
+                text += piece
         told = text.count(b"event: overflow")
         lost = [int(rest.partition(b",")[0]) for rest in text.split(b'{"count":')[1:]]
         self.assertGreater(sum(lost), 0)

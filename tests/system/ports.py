@@ -16,10 +16,9 @@ SERVERS = range(10000, 20000, BLOCK)
 REDIS = range(20000, 22700)
 REDIS_BUS = 10000  # by so much the port of a cluster's bus is higher
 
-_claims = []
-
 
 def _claim(port):
+    """Whether it is ours now, until this process ends."""
     claim = socket.socket(socket.AF_UNIX)
     try:
         claim.bind("\0ringmaster test port %d" % port)
@@ -28,7 +27,7 @@ def _claim(port):
         if error.errno != errno.EADDRINUSE:
             raise
         return False
-    _claims.append(claim)
+    claim.detach()
     return True
 
 

@@ -117,10 +117,12 @@ SentinelSet::SentinelSet(Options options) : options_(std::move(options)) {
         sentinels_.push_back(std::make_unique<RedisServer>(std::move(sentinel)));
         // Else they look for each other and for replicas only every few seconds. But four times
         // PUBLISH-PERIOD must be longer than the second after which the one that replaces a primary
-        // looks what has become of it, or another one turns it back before.
+        // looks what has become of it, or another one turns it back before. And five times
+        // PING-PERIOD longer than the second between two looks at a replica whose primary is down,
+        // or what is known of replicas is often too old to choose one.
         expect_ok(
             sentinels_.back()->command({"SENTINEL", "DEBUG", "INFO-PERIOD", "200", "PUBLISH-PERIOD",
-                                        "500", "ASK-PERIOD", "200", "PING-PERIOD", "100"}));
+                                        "500", "ASK-PERIOD", "200", "PING-PERIOD", "300"}));
     }
     for (const auto& sentinel : sentinels_) {
         wait_until("sentinels know each other and all servers", [&] {

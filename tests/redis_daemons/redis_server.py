@@ -137,9 +137,10 @@ class Sentinels:
             for server in [*self.servers, *self.sentinels]:
                 server.start()
             for sentinel in self.sentinels:
-                # Else they look for each other and for replicas only every few seconds.
+                # Else they look for each other and for replicas only every few seconds. For the
+                # periods' proportions see tests/redis/server_sets.cpp.
                 sentinel.command("SENTINEL", "DEBUG", "INFO-PERIOD", 200, "PUBLISH-PERIOD", 500,
-                                 "ASK-PERIOD", 200, "PING-PERIOD", 100)
+                                 "ASK-PERIOD", 200, "PING-PERIOD", 300)
             for sentinel in self.sentinels:
                 wait_until(lambda s=sentinel: self.knows_all(s), "the sentinels know all")
         except BaseException:

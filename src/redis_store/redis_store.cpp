@@ -328,6 +328,7 @@ void RedisStore::call(std::span<redis::Call> calls, Deadline deadline) {
     }
     if (missing.empty() || !library_.load(deadline)) return;
     std::vector<redis::Call> again;
+    again.reserve(missing.size());
     for (const std::size_t i : missing) again.push_back(calls[i]);
     call_once(again, deadline);
     for (std::size_t i = 0; i < missing.size(); ++i) {

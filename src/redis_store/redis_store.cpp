@@ -39,7 +39,7 @@ class RedisStore::Batch {
 
     void divide(std::span<const AllocationRequest> requests);
     std::span<redis::Call> make_calls(std::span<const AllocationRequest> requests);
-    void take_answers(std::span<Allocation> answers);
+    void take_answers(WallTime asked_at, std::span<Allocation> answers);
 
     bool is_small() const noexcept {
         return order_.capacity() <= kKeepRows && command_bytes_ <= kKeepBytes;
@@ -55,7 +55,8 @@ class RedisStore::Batch {
     void split(std::span<const AllocationRequest> requests, Part group);
     void write(std::span<const AllocationRequest> requests, const Part& part,
                redis::Command& command);
-    bool take(const Part& part, const redis::Call& call, std::span<Allocation> answers);
+    bool take(const Part& part, const redis::Call& call, WallTime asked_at,
+              std::span<Allocation> answers);
     void refuse(const Part& part, OverflowReason reason, std::span<Allocation> answers);
 
     RedisStore& store_;
@@ -122,8 +123,9 @@ void RedisStore::allocate(std::span<const AllocationRequest> requests,
     learn_pools();
     Lease batch(*this);
     batch->divide(requests);
+    const WallTime asked_at = parts_.scheduler.wall_now();
     call(batch->make_calls(requests), deadline);
-    batch->take_answers(answers);
+    batch->take_answers(asked_at, answers);
 }
 
 // A counting sort: rows of one pool stay in the order in which they were asked.
@@ -208,17 +210,17 @@ void RedisStore::Batch::write(std::span<const AllocationRequest> requests, const
     }
 }
 
-void RedisStore::Batch::take_answers(std::span<Allocation> answers) {
+void RedisStore::Batch::take_answers(WallTime asked_at, std::span<Allocation> answers) {
     assert(order_.size() == answers.size());
     for (std::size_t i = 0; i < parts_.size(); ++i) {
-        if (!take(parts_[i], calls_[i], answers)) {
+        if (!take(parts_[i], calls_[i], asked_at, answers)) {
             refuse(parts_[i], OverflowReason::store_unavailable, answers);
         }
     }
 }
 
 // False where there are no answers for these rows.
-bool RedisStore::Batch::take(const Part& part, const redis::Call& call,
+bool RedisStore::Batch::take(const Part& part, const redis::Call& call, WallTime asked_at,
                              std::span<Allocation> answers) {
     using Outcome = AllocatedRow::Outcome;
     if (!call.answer) return false;
@@ -248,7 +250,6 @@ bool RedisStore::Batch::take(const Part& part, const redis::Call& call,
         look_again();
     }
 
-    const WallTime wall_now = store_.parts_.scheduler.wall_now();
     ringpool::PoolCounters& counters = store_.counters_[part.pool];
     for (std::size_t i = part.begin; i < part.end; ++i) {
         Allocation& allocation = answers[order_[i]];
@@ -266,7 +267,8 @@ bool RedisStore::Batch::take(const Part& part, const redis::Call& call,
         allocation.outcome = Allocation::Outcome::allocated;
         allocation.number = row.number;
         allocation.formatted = row.formatted;
-        allocation.expires_at = wall_now + (row.expires_at - answer->now());
+        // By our clock. Redis has read its own after we asked: nobody is told too long a time.
+        allocation.expires_at = asked_at + (row.expires_at - answer->now());
         allocation.is_new = early || row.outcome == Outcome::new_hold;
     }
     return true;

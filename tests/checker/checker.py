@@ -334,17 +334,17 @@ class PoolCheck:
         touch can have prolonged the hold to is its latest begin + max_hold + lifetime.
 
         While the hold of `last` goes on, expires_at never goes back, except by 1 s: it is the sum
-        of what two clocks say, rounded. Where another process keeps the time, what is left of the
-        hold is added to the time at which its answer came: up to the length of the request later.
+        of what two clocks say, rounded. Where another process keeps the time, what it says is left
+        is added to the time at which it was asked: up to the length of the request too early.
         """
         rules, slack = self.rules, self.slack
         if touch.told > touch.end + rules.lifetime + slack:
             self.report.violation("expiry", "expires_at is too late", touch)
-        elif rules.max_hold and touch.told > hold.most() + (touch.end - touch.start):
+        elif rules.max_hold and touch.told > hold.most():
             self.violation("expiry", "expires_at is too late for a hold that began by %.4f" %
                            hold.begun_by, hold.first, touch)
         if (last and last.end < touch.start and
-                touch.told < last.told - 1 - slack - (last.end - last.start)):
+                touch.told < last.told - 1 - slack - (touch.end - touch.start)):
             self.violation("expiry", "expires_at went back", last, touch)
         if hold.may_be_capped(touch):
             return

@@ -199,7 +199,7 @@ class ByHand(unittest.TestCase):
     def test_exhaustion(self):
         held = [self.told(0, 1, "s", self.A), self.told(0, 1, "t", self.B)]
         self.assertEqual(self.broken(*held, self.refused(15, 17, "u")), set())
-        self.assertEqual(self.broken(*held, self.refused(17, 18, "u")), {"exhaustion"})
+        self.assertEqual(self.broken(*held, self.refused(17.5, 18.5, "u")), {"exhaustion"})
         self.assertEqual(self.broken(held[0], self.refused(2, 3, "u")), {"exhaustion"})
         # A request without an answer may have taken the other, or not yet given it back.
         self.assertEqual(self.broken(held[0], self.lost(1, 2, "t"), self.refused(3, 4, "u")), set())
@@ -207,6 +207,12 @@ class ByHand(unittest.TestCase):
                                      self.refused(9, 10, "u")), set())
         self.assertEqual(self.broken(*held, self.released(2, 3, "t", self.B),
                                      self.refused(9, 10, "u")), {"exhaustion"})
+        # What was cut off may have been carried out as long as that lasted.
+        both = [self.lost(1, 2, "t"), self.told(4, 5, "s", self.A)]
+        self.assertEqual(self.broken(*both, self.refused(17.5, 18.5, "u")), {"exhaustion"})
+        self.assertEqual(self.broken(*both, Kill(1.5, 4), self.refused(17.5, 18.5, "u")), set())
+        self.assertEqual(self.broken(*both, Kill(1.5, 4), self.refused(19.5, 20, "u")),
+                         {"exhaustion"})
         # At each instant one of them was free, even if neither was all the time; or not.
         self.assertEqual(self.broken(held[0], self.told(17, 18, "t", self.B),
                                      self.refused(15, 19, "u")), {"exhaustion"})
@@ -244,6 +250,15 @@ class ByHand(unittest.TestCase):
         self.assertEqual(self.broken(good), set())
         self.assertEqual(self.broken(good._replace(expires_at=utc(1009))), {"expiry"})
         self.assertEqual(self.broken(good._replace(expires_at=utc(1011))), {"expiry"})
+
+        # What it prolonged is told too early by no more than the request took.
+        rules = self.RULES._replace(lifetime=20, max_hold=2)
+        first, again = self.told(0, 0.1, "s", self.A), self.told(4, 4.1, "s", self.A)
+        first = first._replace(expires_at=utc(1020))
+        for request_s, told, broken in ((0.1, 1019, set()), (0.1, 1018, {"expiry"}),
+                                        (1.2, 1018, set()), (1.2, 1017, {"expiry"})):
+            late = again._replace(end=4 + request_s, expires_at=utc(told))
+            self.assertEqual(self.broken(first, late, rules=rules), broken, (request_s, told))
 
 
 class OverHttp(unittest.TestCase):

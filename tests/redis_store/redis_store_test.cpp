@@ -65,6 +65,7 @@ class FakeClient final : public redis::Client {
     explicit FakeClient(runtime::Scheduler& scheduler) : scheduler_(scheduler) {}
 
     std::function<Result<redis::Reply>(const std::vector<std::string>& words)> answer;
+    std::function<void()> on_the_way = [] {};     ///< before a call is answered
     std::vector<std::vector<std::string>> asked;  ///< words of each call
     std::vector<bool> repeatable;                 ///< whether that may be sent twice
     std::vector<std::size_t> spans;               ///< how many calls left together
@@ -80,6 +81,7 @@ class FakeClient final : public redis::Client {
             EXPECT_EQ(each.key, asked.back()[3]);
         }
         const std::size_t first = asked.size() - calls.size();
+        on_the_way();
         scheduler_.yield();
         for (std::size_t i = 0; i < calls.size(); ++i) calls[i].answer = answer(asked[first + i]);
     }
@@ -214,6 +216,12 @@ TEST_F(RedisStoreTest, SendsTheRowsOfEachPoolAsOneCallAndAllCallsTogether) {
 TEST_F(RedisStoreTest, TellsTimesByItsOwnClock) {
     const auto answers = allocate(store(), {0});
     EXPECT_EQ(answers[0].expires_at, clock_.wall_now() + 600s);  // the server's differ by that
+}
+
+TEST_F(RedisStoreTest, TellsNobodyTooLongATimeWhereTheAnswerIsLate) {
+    const WallTime asked_at = clock_.wall_now();
+    client_.on_the_way = [this] { clock_.advance(2s); };
+    EXPECT_EQ(allocate(store(), {0})[0].expires_at, asked_at + 600s);
 }
 
 TEST_F(RedisStoreTest, SplitsTheRowsOfALargePool) {

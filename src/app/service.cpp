@@ -261,6 +261,7 @@ std::string Service::report() {
                          .reactor = reactor_,
                          .service = peer_service_,
                          .streams = {{"numbers", number_streams_.stats().streams},
+                                     {"events", events_api_.readers()},
                                      {"status", status_feed_.watchers()}},
                          .number_streams = number_streams_.stats(),
                          .counters = {},

@@ -38,6 +38,17 @@ class Told(unittest.TestCase):
         cls.d.wait_until_serving()
         cls.sessions = map("told-%d".__mod__, itertools.count())
 
+    def setUp(self):
+        self.wait_until_nobody_reads()
+
+    def wait_until_nobody_reads(self):
+        """Who comes while others read begins where they are, which may be a little behind."""
+        def nobody():
+            readers = [value for name, value in self.d.at(0).metrics().items()
+                       if name.startswith("ringmaster_open_streams{") and '"events"' in name]
+            return len(readers) == SHARDS and not any(readers)
+        wait_until(nobody, "no reader is left")
+
     def test_each_shard_tells_what_all_do(self):
         for asked in range(SHARDS):
             with EventReader(self.d.at(asked)) as reader:
@@ -93,6 +104,7 @@ class Told(unittest.TestCase):
 
     def check_what_was_missed(self, with_others, resume):
         """`resume(id)` is the query and the Last-Event-ID with which a reader comes back."""
+        self.wait_until_nobody_reads()
         first, last = next(self.sessions), next(self.sessions)
         missed = [next(self.sessions) for _ in range(4)]
         with EventReader(self.d.at(0)) as reader:

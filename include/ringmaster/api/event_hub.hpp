@@ -124,7 +124,8 @@ class EventHub::Reader {
     ~Reader() { hub_.leave(*this); }
 
     /// Suspends, for kTimeout at most, until all sources have said where they stand: what happens
-    /// from then on is read. One that has not by then is read from where it stands when it answers,
+    /// from then on is read; where others read already, from where they are, which may be a little
+    /// behind. One that has not by then is read from where it stands when it answers,
     /// and then it is told that some are lost.
     void await_sources();
     /// Suspends, until `deadline` at most. Appends the next events, as an event stream has them,

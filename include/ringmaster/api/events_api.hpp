@@ -12,6 +12,7 @@
 #include "ringmaster/runtime/scheduler.hpp"
 
 #include <chrono>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -56,6 +57,7 @@ class EventsApi {
 
     /// Suspends. All streams end, after what is being sent; no new one begins.
     void stop() { hub_.stop(); }
+    std::size_t readers() const noexcept { return hub_.readers(); }
 
   private:
     struct Wish {

@@ -4,6 +4,7 @@ loopback interface and in a directory of their own; nothing is left behind."""
 import ctypes
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -70,6 +71,21 @@ class RedisServer:
         if check and (done.returncode != 0 or text.startswith(("ERR", "NOAUTH", "LOADING"))):
             raise AssertionError("%s: %s %s" % (words, text, done.stderr))
         return text
+
+    def wait_until_replicated(self, replicas):
+        """Until so many have all that was written until now. WAIT would only mind what its own
+        connection has written."""
+        def facts():
+            lines = self.command("INFO", "replication").splitlines()
+            return dict(line.split(":", 1) for line in lines if ":" in line)
+        wanted = int(facts()["master_repl_offset"])
+
+        def replicated():
+            states = [dict(part.split("=", 1) for part in value.split(","))
+                      for name, value in facts().items() if re.fullmatch(r"slave\d+", name)]
+            have = [s for s in states if s["state"] == "online" and int(s["offset"]) >= wanted]
+            return len(have) >= replicas
+        wait_until(replicated, "replicas have what was written")
 
     def kill(self):
         self.process.kill()

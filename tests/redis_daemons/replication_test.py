@@ -19,7 +19,7 @@ class Failover(unittest.TestCase):
                 "wait_replicas": wait_replicas, "deadline_ms": 400}}) as d:
             d.wait_for_numbers(POOL, "first")
             old = redis.current()
-            self.assertEqual(old.command("WAIT", 2, 5000), "2")
+            old.wait_until_replicated(2)
             replicas = [server for server in redis.servers if server is not old]
             for replica in replicas:
                 replica.stop_answering()

@@ -179,12 +179,13 @@ void CatalogFollower::take(const std::string& id, const redis::Reply& answer) {
         put(id, answer.elements[0].text, static_cast<std::uint64_t>(answer.elements[1].integer));
     } else if (answer.type == redis::Reply::Type::array) {
         remove(id);
-    } else if (catalog_.find(id)) {
+    } else if (catalog_.find(id) && lost_.insert(id).second) {
         log_.warning("Redis has lost pool '" + id + "'; it hands out its overflow number only");
     }
 }
 
 void CatalogFollower::put(const std::string& id, std::string_view bytes, std::uint64_t version) {
+    lost_.erase(id);
     const auto [known, is_new] = known_.try_emplace(id, 0);
     const bool told = !is_new && known->second == version;
     known->second = version;
@@ -206,6 +207,7 @@ void CatalogFollower::put(const std::string& id, std::string_view bytes, std::ui
 
 void CatalogFollower::remove(const std::string& id) {
     known_.erase(id);
+    lost_.erase(id);
     const auto index = catalog_.find(id);
     if (!index) return;
     catalog_.remove(*index);

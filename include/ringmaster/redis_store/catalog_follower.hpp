@@ -83,6 +83,7 @@ class CatalogFollower {
     std::map<std::string, std::uint64_t, std::less<>> known_;
     std::vector<std::uint64_t> versions_;  ///< by index
 
+    std::set<std::string, std::less<>> lost_;    ///< by Redis, and that has been told
     std::set<std::string, std::less<>> wanted_;  ///< to be read next
     bool catalog_wanted_ = false;
     bool failing_ = false;  ///< and that has been told

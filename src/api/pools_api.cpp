@@ -327,7 +327,15 @@ std::optional<ringpool::NumbersEdit> PoolsApi::read_list(const http::Request& re
 std::optional<ringpool::NumbersEdit> PoolsApi::read(const http::Request& request,
                                                     std::string_view id, Reader reader,
                                                     http::Response& response) {
-    const auto pool = catalog_.find(id);
+    auto pool = catalog_.find(id);
+    if (!pool) {
+        // Where another machine has made it just now, the catalog has it when it was asked for.
+        if (const auto figures = pools_.figures(id); !figures) {
+            set_failure(response, id, figures.error());
+            return std::nullopt;
+        }
+        pool = catalog_.find(id);
+    }
     if (!pool) {
         set_no_pool(response, id);
         return std::nullopt;

@@ -269,6 +269,10 @@ Result<ringpool::PoolFigures> RedisPools::figures(std::string_view name) {
         if (!next) return next.error();
         from = *next;
     } while (from != 0);
+    if (!parts_.catalog.find(id)) {  // another machine has made it just now
+        auto known = as_unavailable(parts_.follower.catch_up(id, parts_.functions.deadline()));
+        if (!known) return known.error();
+    }
     if (const auto index = parts_.catalog.find(id); index && parts_.counters) {
         figures.counters = parts_.counters(*index);
     }

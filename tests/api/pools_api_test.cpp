@@ -349,6 +349,18 @@ TEST_F(PoolsApiTest, SetsTheNumbersOfAPool) {
                                                       "set autos +12015550100;", "set autos "}));
 }
 
+TEST_F(PoolsApiTest, TakesNumbersForAPoolThatAnotherMachineHasJustMade) {
+    pools_.on_figures = [&](std::string_view id) {
+        if (!catalog_.find(id)) {
+            ringpool::PoolDefinition made = catalog_.at(0);
+            made.id = std::string(id);
+            EXPECT_TRUE(catalog_.put(std::move(made)));
+        }
+    };
+    EXPECT_EQ(send("PUT", "/pools/trucks/numbers", kJson, R"(["+12015550100"])").status, 200);
+    EXPECT_EQ(pools_.asked, std::vector<std::string>{"set trucks +12015550100;"});
+}
+
 TEST_F(PoolsApiTest, AddsAndRemovesNumbers) {
     pools_.pool_figures.numbers = 2;
     http::Response response =

@@ -60,6 +60,18 @@ TEST_F(CatalogFollowerTest, HearsOfChangesByMessage) {
     });
 }
 
+TEST_F(CatalogFollowerTest, HasAPoolThatWasAskedForBeforeTheMessageOfIt) {
+    world_.run([&] {
+        Daemon& first = world_.start_daemon();
+        Daemon& deaf = world_.start_daemon({.deaf = true});
+        EXPECT_TRUE(first.pools.put_pool(definition("autos")).ok());
+        EXPECT_FALSE(deaf.catalog.find("autos"));
+        EXPECT_TRUE(deaf.pools.figures("autos").ok());
+        EXPECT_TRUE(deaf.catalog.find("autos"));
+        EXPECT_EQ(deaf.pools.figures("boats").error().code, ErrorCode::not_found);
+    });
+}
+
 TEST_F(CatalogFollowerTest, FindsChangesWithoutMessages) {
     world_.run([&] {
         Daemon& first = world_.start_daemon();

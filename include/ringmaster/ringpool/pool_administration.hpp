@@ -143,7 +143,7 @@ class PoolAdministration {
     /// order; 0 begins. Changes between two pages may make a number appear twice or be left out.
     virtual Result<NumberPage> numbers(std::string_view id, std::size_t from, std::size_t max) = 0;
 
-    /// Suspends.
+    /// Suspends. Then the catalog has the pool, though another machine may have made it just now.
     virtual Result<PoolFigures> figures(std::string_view id) = 0;
 };
 

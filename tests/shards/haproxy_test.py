@@ -19,11 +19,14 @@ TARGETS = [numbers_target(pool, "s%d" % i) for pool in POOLS for i in range(20)]
 
 
 class Proxy:
-    """HAProxy with one of our configurations, in which other ports stand."""
+    """HAProxy with one of our configurations, in which other ports stand, and which waits for as long
+    for a shard."""
 
-    def __init__(self, name, directory, ports):
+    def __init__(self, name, directory, ports, patience="60s"):
         self.port = free_ports()
         text = (CONFIGS / name).read_text()
+        assert "timeout server 5s" in text
+        text = text.replace("timeout server 5s", "timeout server " + patience)
         text = text.replace("127.0.0.1:8000", "127.0.0.1:%d" % self.port)
         for written, real in ports.items():
             assert written in text, written
@@ -62,16 +65,16 @@ class HAProxy(unittest.TestCase):
         d.wait_until_serving()
         return d
 
-    def proxy(self, *arguments):
-        proxy = Proxy(*arguments)
+    def proxy(self, *arguments, **more):
+        proxy = Proxy(*arguments, **more)
         self.addCleanup(proxy.close)
         return proxy
 
-    def one_machine(self):
+    def one_machine(self, **more):
         d = self.fleet(SHARDS)
         ports = {"127.0.0.1:%d" % (8081 + i): "127.0.0.1:%d" % (d.first_port + i)
                  for i in range(SHARDS)}
-        return d, self.proxy("haproxy.cfg", d.directory, ports)
+        return d, self.proxy("haproxy.cfg", d.directory, ports, **more)
 
     def told_of_numbers(self, _, answer, __):
         self.numbers += 1 if "overflow" not in answer else 0
@@ -105,7 +108,7 @@ class HAProxy(unittest.TestCase):
         self.assertGreater(self.numbers, 100)
 
     def test_a_shard_that_hangs_is_left_out(self):
-        d, proxy = self.one_machine()
+        d, proxy = self.one_machine(patience="5s")
         with Clients(proxy.port, TARGETS, self.told_of_numbers) as clients:
             clients.wait_for(100)
             d.stop_shard(1)

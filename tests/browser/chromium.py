@@ -92,8 +92,15 @@ class Browser:
         return self.driver.execute_script(text, *arguments)
 
     def wait_until(self, expression, what, *arguments):
-        """Until a JavaScript expression is true."""
-        daemon.wait_until(lambda: self.script("return !!(%s)" % expression, *arguments), what)
+        """Until a JavaScript expression is true, of which not every name need be known at first: a
+        script may be still on its way."""
+        text = """try {
+                return !!(%s);
+            } catch (error) {
+                if (error instanceof ReferenceError) return false;
+                throw error;
+            }""" % expression
+        daemon.wait_until(lambda: self.script(text, *arguments), what)
 
     def text(self, selector):
         return self.script("return document.querySelector(arguments[0]).textContent.trim()",

@@ -327,15 +327,14 @@ std::optional<ringpool::NumbersEdit> PoolsApi::read_list(const http::Request& re
 std::optional<ringpool::NumbersEdit> PoolsApi::read(const http::Request& request,
                                                     std::string_view id, Reader reader,
                                                     http::Response& response) {
-    auto pool = catalog_.find(id);
-    if (!pool) {
+    if (!catalog_.find(id)) {
         // Where another machine has made it just now, the catalog has it when it was asked for.
         if (const auto figures = pools_.figures(id); !figures) {
             set_failure(response, id, figures.error());
             return std::nullopt;
         }
-        pool = catalog_.find(id);
     }
+    const auto pool = catalog_.find(id);
     if (!pool) {
         set_no_pool(response, id);
         return std::nullopt;

@@ -212,6 +212,7 @@ TEST_F(SupervisorTest, ASecondSignalStopsAtOnce) {
     ::kill(daemon_, SIGTERM);
     await({"0 drain", "1 drain"});
     EXPECT_EQ(stop(SIGINT), 1);
+    await({"0 stop", "1 stop"});
     EXPECT_TRUE(logged("SIGINT again: stopping at once"));
 }
 

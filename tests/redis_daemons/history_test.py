@@ -70,10 +70,7 @@ class Faulty(Daemons):
         for d in self.all:
             for n in range(10):
                 d.number(PROBE, "v%d" % n)
-        gates = {d: [value for name, value in d.at(0).metrics().items()
-                     if name.startswith("ringmaster_gate_state{") and 'state="healthy"' in name]
-                 for d in self.all}
-        return all(states and all(states) for states in gates.values())
+        return all(d.at(0).gates_are_healthy(1) for d in self.all)
 
 
 class Histories(unittest.TestCase):

@@ -37,8 +37,8 @@ class Failover(unittest.TestCase):
         told = {}
         for i in range(VISITORS):
             session = "%s %d" % (kind, i)
-            answer = (d.wait_for_numbers if patient else d.number)(POOL, session)
-            answer = answer if patient else answer.json
+            answer = (d.wait_for_numbers(POOL, session) if patient else
+                      d.number(POOL, session).json)
             if "overflow" not in answer:
                 told[session] = answer["number"]
         return told

@@ -16,9 +16,7 @@ from daemon import Daemon, ask  # noqa: E402
 from ports import free_ports  # noqa: E402
 
 TOKEN = "a-token-of-the-tests"
-# No shard is taken for slow because the machine is busy.
-PATIENT = {"deadline_ms": 20000, "latency_floor_ms": 16000}
-# For tests in which one hangs.
+# For tests in which a shard hangs.
 PEERS = {"deadline_ms": 1000, "latency_floor_ms": 800}
 MASK = (1 << 64) - 1
 
@@ -63,7 +61,6 @@ class Fleet(Daemon):
         self.hanging = set()
         sections = {name: dict(keys) for name, keys in (sections or {}).items()}
         sections.setdefault("admin", {}).setdefault("token", TOKEN)
-        sections.setdefault("peers", PATIENT)
         first = free_ports(16 + 1)
         server = sections.setdefault("server", {})
         server.setdefault("listen", "127.0.0.1:%d" % first)
@@ -132,6 +129,12 @@ class At:
                 up for name, up in told.items() if name.startswith("ringmaster_shard_up{"))
         daemon.wait_until(whole, "all shards tell")
         return told
+
+    def gates_are_healthy(self, count):
+        """All of them, which must be so many."""
+        states = [value for name, value in self.metrics().items()
+                  if name.startswith("ringmaster_gate_state{") and '"healthy"' in name]
+        return len(states) == count and all(states)
 
 
 class Clients:

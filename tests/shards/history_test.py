@@ -78,10 +78,7 @@ class Faulty(Fleet):
                     for pool in PROBES:
                         daemon.ask(connection, "GET", daemon.numbers_target(pool, "p%d" % n))
                 connection.close()
-            metrics = self.at(0).metrics()
-            states = [value for name, value in metrics.items()
-                      if name.startswith("ringmaster_gate_state") and '"healthy"' in name]
-            return len(states) == SHARDS * (SHARDS - 1) and all(states)
+            return self.at(0).gates_are_healthy(SHARDS * (SHARDS - 1))
         daemon.wait_until(open, "all gates are open")
 
     def unavailable(self):

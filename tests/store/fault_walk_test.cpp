@@ -706,7 +706,7 @@ unsigned long from_environment(const char* name, unsigned long otherwise) {
 #ifdef __SANITIZE_ADDRESS__
 constexpr unsigned long kSteps = 10'000;
 #else
-constexpr unsigned long kSteps = 100'000;
+constexpr unsigned long kSteps = 250'000;
 #endif
 
 class FaultWalk : public ::testing::TestWithParam<unsigned> {};

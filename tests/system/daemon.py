@@ -88,7 +88,9 @@ class Daemon:
         sections = {name: dict(keys) for name, keys in sections.items()}
         server = sections.setdefault("server", {})
         server.setdefault("listen", "127.0.0.1:0")
-        server.setdefault("request_timeout_ms", 30000)  # a busy machine is no failure
+        # A busy machine is no failure, and none of its shards is slow.
+        server.setdefault("request_timeout_ms", 30000)
+        sections.setdefault("peers", {"deadline_ms": 20000, "latency_floor_ms": 16000})
         server.setdefault("shards", self.shards)
         server.setdefault("run_dir", "run")
         text = ""

@@ -91,7 +91,8 @@ class Slowness(unittest.TestCase):
             return receive_all(connection)
 
     def test_slow_header(self):
-        self.assertEqual(daemon.statuses(self.drip(b"GET /ping HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 300)), [408])
+        head = b"GET /ping HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 300
+        self.assertEqual(daemon.statuses(self.drip(head)), [408])
 
     def test_slow_body(self):
         head = b"POST /numbers HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"

@@ -90,8 +90,6 @@ def streams_of(d):
 class Streams(unittest.TestCase):
     def start(self, pools, shards=1, **streams):
         d = Daemon(pools, {"server": {"shards": shards, "half_close_timeout_ms": 0},
-                           # No shard is taken for slow because the machine is busy.
-                           "peers": {"deadline_ms": 20000, "latency_floor_ms": 16000},
                            "streams": {"ping_ms": 100, **streams},
                            "admin": {"token": "t" * 16}})
         self.addCleanup(d.__exit__)
